@@ -1,0 +1,229 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// DatabaseSchemaStatus is what the controller has seen and decided.
+type DatabaseSchemaStatus struct {
+	// conditions of the schema. Ready, Migrated and GateOpen are always
+	// there; Reconciling, Stalled, Drifted and ApprovalRequired only while true.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +patchStrategy=merge
+	// +patchMergeKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// observedGeneration is the generation of the spec that this status
+	// belongs to; -1 until the controller has seen the resource.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// appliedRevision is the revision the database was last seen at. Absent
+	// for a database that has not been looked at, or is empty.
+	// +optional
+	AppliedRevision RevisionStatus `json:"appliedRevision,omitempty,omitzero"`
+
+	// targetRevision is the revision the database is to be at. Absent while
+	// nothing needs one.
+	// +optional
+	TargetRevision RevisionStatus `json:"targetRevision,omitempty,omitzero"`
+
+	// birth says which of the histories created the database. Its catalog
+	// stays marked by it for ever.
+	// +optional
+	Birth Birth `json:"birth,omitempty"`
+
+	// adoptedFrom says what recorded the database's revision before it was
+	// adopted, for example "peewee 018". Absent for a database that
+	// schemagate created.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	AdoptedFrom string `json:"adoptedFrom,omitempty"`
+
+	// serves is the interval of revisions whose pods can run on the database
+	// as it is. Absent while pods are held.
+	// +optional
+	Serves Serves `json:"serves,omitempty,omitzero"`
+
+	// gate says whether pods within serves are let through, and why.
+	// +optional
+	Gate GateStatus `json:"gate,omitempty,omitzero"`
+
+	// waitingPods counts the labelled pods that the gate holds.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	WaitingPods *int32 `json:"waitingPods,omitempty"`
+
+	// verifiedTime is when a Job last looked at the database itself.
+	// +optional
+	VerifiedTime *metav1.Time `json:"verifiedTime,omitempty"`
+
+	// history lists the last migrations, newest first, at most 10.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	History []HistoryEntry `json:"history,omitempty"`
+}
+
+// RevisionStatus is one revision of the bundle.
+type RevisionStatus struct {
+	// version is the order number of the revision in its bundle.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Version int32 `json:"version,omitempty"`
+
+	// id is the revision's own name in its history, such as Alembic's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	ID string `json:"id,omitempty"`
+
+	// name says in a few words what the revision does.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Name string `json:"name,omitempty"`
+
+	// appVersion is the first application release that contains the revision.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	AppVersion string `json:"appVersion,omitempty"`
+}
+
+// Birth says which history created a database.
+//
+// +kubebuilder:validation:Enum=peewee;peewee-0.9.5;alembic
+type Birth string
+
+// Births.
+const (
+	// BirthPeewee: created by a release up to 0.9.5.
+	BirthPeewee Birth = "peewee"
+
+	// BirthPeewee095: created by a release up to 0.9.5 and migrated with the
+	// revisions as the releases 0.6.41 to 0.9.5 shipped them.
+	BirthPeewee095 Birth = "peewee-0.9.5"
+
+	// BirthAlembic: created by 0.9.6 or newer.
+	BirthAlembic Birth = "alembic"
+)
+
+// Serves is an interval of revisions, and of the application releases that
+// need them.
+type Serves struct {
+	// from is the oldest revision whose pods can run, inclusive.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	From int32 `json:"from,omitempty"`
+
+	// to is the newest revision whose pods can run, inclusive: the applied one.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	To int32 `json:"to,omitempty"`
+
+	// appFrom is the oldest application release that can run, inclusive.
+	// Absent when no release needs a revision of the interval.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	AppFrom string `json:"appFrom,omitempty"`
+
+	// appBefore bounds the application releases that can run, exclusive: the
+	// first one that needs more, or the first that is not known.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	AppBefore string `json:"appBefore,omitempty"`
+}
+
+// GateStatus says whether pods are let through.
+type GateStatus struct {
+	// state is Open while pods within serves are let through, Held otherwise.
+	// +required
+	State GateState `json:"state,omitempty"`
+
+	// reason says why, in one word.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// decision is the digest of the plan that the state belongs to.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=71
+	Decision string `json:"decision,omitempty"`
+}
+
+// GateState says whether pods are let through.
+//
+// +kubebuilder:validation:Enum=Open;Held
+type GateState string
+
+// Gate states.
+const (
+	// GateOpen: pods within serves are let through.
+	GateOpen GateState = "Open"
+
+	// GateHeld: no pod is let through.
+	GateHeld GateState = "Held"
+)
+
+// HistoryEntry is one migration.
+type HistoryEntry struct {
+	// from is the revision before; 0 for an empty database.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	From *int32 `json:"from,omitempty"`
+
+	// to is the revision the migration went for; 0 for an empty database.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	To *int32 `json:"to,omitempty"`
+
+	// direction is Up, Down, or None where the database was only looked at.
+	// +required
+	Direction Direction `json:"direction,omitempty"`
+
+	// startTime is when the migration pod started.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// durationSeconds is how long it took, in whole seconds.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DurationSeconds *int32 `json:"durationSeconds,omitempty"`
+
+	// job is the name of the Job that ran it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Job string `json:"job,omitempty"`
+
+	// result is Succeeded, or the reason of the failure.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Result string `json:"result,omitempty"`
+}
+
+// Direction is the way a migration went.
+//
+// +kubebuilder:validation:Enum=Up;Down;None
+type Direction string
+
+// Directions.
+const (
+	// DirectionUp applies revisions.
+	DirectionUp Direction = "Up"
+
+	// DirectionDown takes revisions back.
+	DirectionDown Direction = "Down"
+
+	// DirectionNone looks at the database only.
+	DirectionNone Direction = "None"
+)

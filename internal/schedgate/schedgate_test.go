@@ -1,0 +1,71 @@
+package schedgate_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/schedgate"
+)
+
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	const ours = v1alpha1.GateName
+	tests := map[string]struct {
+		gates, want []string
+		index       int
+		changed     bool
+	}{
+		"no gates":        {index: -1},
+		"ours only":       {gates: []string{ours}, index: 0, changed: true},
+		"others only":     {gates: []string{"example.com/quota"}, want: []string{"example.com/quota"}, index: -1},
+		"ours in between": {gates: []string{"a", ours, "b"}, want: []string{"a", "b"}, index: 1, changed: true},
+		"prefix is not ours": {
+			gates: []string{ours + "-two"}, want: []string{ours + "-two"}, index: -1,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pod := podWith(tc.gates)
+			if got := schedgate.Index(pod); got != tc.index {
+				t.Errorf("Index() = %d, want %d", got, tc.index)
+			}
+			if got := schedgate.Has(pod); got != tc.changed {
+				t.Errorf("Has() = %v, want %v", got, tc.changed)
+			}
+			before := podWith(tc.gates)
+			shared := pod.Spec.SchedulingGates
+			if got := schedgate.Remove(pod); got != tc.changed {
+				t.Errorf("Remove() = %v, want %v", got, tc.changed)
+			}
+			if diff := cmp.Diff(podWith(tc.want).Spec.SchedulingGates, pod.Spec.SchedulingGates, emptyIsNil); diff != "" {
+				t.Errorf("gates after Remove (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before.Spec.SchedulingGates, shared); diff != "" {
+				t.Errorf("Remove changed a slice that a cache may share (-want +got):\n%s", diff)
+			}
+			if schedgate.Remove(pod) {
+				t.Error("Remove() = true the second time")
+			}
+		})
+	}
+}
+
+var emptyIsNil = cmp.Transformer("emptyIsNil", func(gates []corev1.PodSchedulingGate) []string {
+	var names []string
+	for _, g := range gates {
+		names = append(names, g.Name)
+	}
+	return names
+})
+
+func podWith(gates []string) *corev1.Pod {
+	pod := &corev1.Pod{}
+	for _, g := range gates {
+		pod.Spec.SchedulingGates = append(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: g})
+	}
+	return pod
+}
