@@ -25,6 +25,12 @@ var (
 	// scheduled, and the API server refuses gates on it.
 	bound = variable{"bound", `object.spec.?nodeName.orValue('') != ''`}
 
+	// marked tells whether the served policy has let the pod through, for the
+	// schema that it asks for.
+	marked = variable{"marked", fmt.Sprintf(
+		`variables.annotations[?'%s'].orValue('').startsWith(object.metadata.labels['%s'] + '/')`,
+		v1alpha1.AnnotationServedBy, v1alpha1.LabelSchema)}
+
 	// containerName is the name that makes a container the application's.
 	containerName = variable{"containerName", fmt.Sprintf(
 		`variables.annotations[?'%s'].orValue('%s')`, v1alpha1.AnnotationContainer, v1alpha1.DefaultContainer)}
@@ -60,9 +66,11 @@ var (
   && semver(variables.named.replace('v', '').split('-')[0]).compareTo(semver(params.status.serves.appFrom)) >= 0
   && semver(variables.named.replace('v', '').split('-')[0]).compareTo(semver(params.status.serves.appBefore)) < 0`}
 
-	// servesNumber: the pod names a revision by its order number.
+	// servesNumber: the pod names a revision by its order number, plain or
+	// padded to three digits as in file names. An id is left to the operator,
+	// who has the list.
 	servesNumber = variable{"servesNumber", fmt.Sprintf(`'%s' in variables.annotations
-  && variables.named.matches('^[0-9]{1,4}$')
+  && variables.named.matches('^([1-9][0-9]{0,3}|0[0-9][0-9])$')
   && params.?status.?serves.?from.hasValue() && params.?status.?serves.?to.hasValue()
   && int(variables.named) >= params.status.serves.from && int(variables.named) <= params.status.serves.to`,
 		v1alpha1.AnnotationRequires)}

@@ -8,6 +8,7 @@ package admission
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -152,48 +153,45 @@ func servedPolicy() Policy {
 	}
 }
 
-// closedPolicy is the last look at a new pod: it is gated, or it carries the mark of
-// served. It holds whatever webhooks did after the mutating policies, such as
-// adding the label or replacing the gates.
+// closedPolicy is the last look at a new pod: it is gated, or it carries the
+// mark of served. It holds whatever webhooks did after the mutating policies,
+// such as adding the label or replacing the gates.
 func closedPolicy() Policy {
 	return validating(naming.PolicyClosed, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy:    new(admissionregistrationv1.Fail),
 		MatchConstraints: labelledPods(admissionregistrationv1.Create, "pods"),
-		Variables:        cel(gated, annotations, bound),
+		Variables:        cel(gated, annotations, bound, marked),
 		Validations: []admissionregistrationv1.Validation{{
-			Expression: fmt.Sprintf(`variables.gated || variables.bound
-  || variables.annotations[?'%s'].orValue('').startsWith(object.metadata.labels['%s'] + '/')`,
-				v1alpha1.AnnotationServedBy, v1alpha1.LabelSchema),
-			Reason: new(metav1.StatusReasonForbidden),
+			Expression: `variables.gated || variables.bound || variables.marked`,
+			Reason:     new(metav1.StatusReasonForbidden),
 			Message: fmt.Sprintf("a pod with the label %s must carry the scheduling gate %s: a webhook has added the label or removed the gate "+
 				"after the admission policies ran; set the label where the pod is created, such as in the Deployment's pod template",
 				v1alpha1.LabelSchema, v1alpha1.GateName),
 		}, {
-			Expression: fmt.Sprintf(`!variables.bound
-  || variables.annotations[?'%s'].orValue('').startsWith(object.metadata.labels['%s'] + '/')`,
-				v1alpha1.AnnotationServedBy, v1alpha1.LabelSchema),
-			Reason: new(metav1.StatusReasonForbidden),
+			Expression: `!variables.bound || variables.marked`,
+			Reason:     new(metav1.StatusReasonForbidden),
 			Message: fmt.Sprintf("a pod with the label %s cannot be held by a gate when spec.nodeName is set, and its DatabaseSchema does not "+
 				"serve it: leave the choice of the node to the scheduler, with nodeSelector or affinity", v1alpha1.LabelSchema),
 		}},
 	}, nil)
 }
 
-// closedServedPolicy is the same look with the schema at hand: a pod without the
-// gate is served as it is now, not only as it was before a webhook rewrote it.
+// closedServedPolicy looks at the mark with the schema at hand: the pod is
+// served as it is now, not only as it was before a webhook rewrote it. What
+// closed refuses it leaves to closed, so that a refusal has one message.
 func closedServedPolicy() Policy {
 	return validating(naming.PolicyClosedServed, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy:    new(admissionregistrationv1.Fail),
 		ParamKind:        schemaKind(),
 		MatchConstraints: labelledPods(admissionregistrationv1.Create, "pods"),
 		MatchConditions:  []admissionregistrationv1.MatchCondition{ownSchema()},
-		Variables:        cel(decision...),
+		Variables:        cel(append(slices.Clone(decision), marked)...),
 		Validations: []admissionregistrationv1.Validation{{
-			Expression: `variables.gated || variables.served`,
+			Expression: `variables.gated || !variables.marked || variables.served`,
 			Reason:     new(metav1.StatusReasonForbidden),
-			MessageExpression: `'DatabaseSchema ' + params.metadata.name + ' does not serve this pod and its gate is gone (it names '
-  + (variables.named == '' ? 'no version' : variables.named) + ')'`,
-			Message: "the pod's DatabaseSchema does not serve it and its gate is gone",
+			MessageExpression: `'DatabaseSchema ' + params.metadata.name + ' does not serve this pod, which needs '
+  + (variables.named == '' ? 'an unknown revision' : variables.named) + ', and its scheduling gate is gone'`,
+			Message: "the pod's DatabaseSchema does not serve it and its scheduling gate is gone",
 		}},
 	}, anySchema())
 }

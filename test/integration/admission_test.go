@@ -226,7 +226,7 @@ func TestServedCases(t *testing.T) {
 		"requires 0.11.0":                                       true,
 		"requires v0.11.0":                                      true,
 		"requires 73":                                           true,
-		"requires 0073":                                         true,
+		"requires 073":                                          true,
 		"requires does without an application container":        true,
 	}
 	for _, tc := range podcase.Cases() {

@@ -43,13 +43,13 @@ func TestWhoOpensTheGate(t *testing.T) {
 		allowed bool
 	}{
 		"member of system:masters":                 {client: server.Client},
-		"cluster administrator":                    {client: asClusterUser(t, "cluster-admin", everything)},
+		"cluster administrator":                    {client: asClusterUser(t, namespace+":cluster-admin", everything)},
 		"administrator of the namespace":           {client: asUser(t, namespace, "namespace-admin", everything)},
 		"pod editor":                               {client: asUser(t, namespace, "pod-editor", podEditor)},
 		"pod editor who may get the gate":          {client: asUser(t, namespace, "gate-reader", append(podEditor, gate("get")))},
 		"pod editor who may open gates elsewhere":  {client: elsewhere(t, namespace, podEditor, gate("update"))},
 		"pod editor who may open gates":            {client: asUser(t, namespace, "gatekeeper", append(podEditor, gate("update"))), allowed: true},
-		"pod editor who may open gates everywhere": {client: asClusterUser(t, "gatekeeper-everywhere", append(podEditor, gate("update"))), allowed: true},
+		"pod editor who may open gates everywhere": {client: asClusterUser(t, namespace+":gatekeeper-everywhere", append(podEditor, gate("update"))), allowed: true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -203,10 +203,10 @@ func asUser(t *testing.T, namespace, user string, rules []rbacv1.PolicyRule) cli
 // asClusterUser returns a client of a user who holds the rules in every namespace.
 func asClusterUser(t *testing.T, user string, rules []rbacv1.PolicyRule) client.Client {
 	t.Helper()
-	create(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "test-" + user}, Rules: rules})
+	create(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: rules})
 	create(t, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "test-" + user},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "test-" + user},
+		ObjectMeta: metav1.ObjectMeta{Name: user},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	})
 	return awaitAuthorized(t, "default", server.As(t, user))

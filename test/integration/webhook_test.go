@@ -35,6 +35,9 @@ func TestWebhookAfterwards(t *testing.T) {
 	const image = "/spec/containers/0/image"
 	label := "/metadata/labels/schemagate.dev~1schema"
 	replaceImage := func(to string) []patchOperation { return []patchOperation{{"replace", image, to}} }
+	// Whether served has run before add, and the gate is there, is the API
+	// server's choice.
+	noGates := patchOperation{"add", "/spec/schedulingGates", []string{}}
 	tests := map[string]struct {
 		image      string
 		unlabelled bool
@@ -49,23 +52,19 @@ func TestWebhookAfterwards(t *testing.T) {
 		"image rewritten to one served":             {image: "app:9.9.9", patch: replaceImage("mirror.example.com/app:0.11.0")},
 		"registry rewritten":                        {image: appImage, patch: replaceImage("mirror.example.com/open-webui:v0.11.0")},
 		"tag replaced by a digest":                  {image: appImage, patch: replaceImage("app@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"), gated: true},
-		"gate removed":                              {image: "app:9.9.9", patch: []patchOperation{{"remove", "/spec/schedulingGates", nil}}, gated: true},
+		"gate removed":                              {image: "app:9.9.9", patch: []patchOperation{noGates}, gated: true},
 		"sidecar put first":                         {image: appImage, patch: []patchOperation{{"add", "/spec/containers/0", corev1.Container{Name: "proxy", Image: "proxy:1"}}}},
-		"gate removed and mark forged, no schema of this name": {
-			image: "app:9.9.9",
-			patch: []patchOperation{
-				{"remove", "/spec/schedulingGates", nil},
-				{"replace", label, "missing"},
-			},
-			policy: naming.PolicyClosed,
+		"schema replaced by one that does not exist, gate removed": {
+			image: appImage, patch: []patchOperation{{"replace", label, "missing"}, noGates}, policy: naming.PolicyClosed,
 		},
-		"gate of another pod's schema removed": {
-			image: appImage, patch: []patchOperation{{"replace", label, "held"}}, policy: naming.PolicyClosed,
+		"schema replaced by one that does not serve, gate removed": {
+			image: appImage, patch: []patchOperation{{"replace", label, "held"}, noGates}, policy: naming.PolicyClosed,
 		},
-		"label and mark of a schema that does not serve": {
+		"schema replaced by one that does not serve, gate removed, mark forged": {
 			image: appImage,
 			patch: []patchOperation{
-				{"replace", label, "held"}, {"add", "/metadata/annotations", map[string]string{v1alpha1.AnnotationServedBy: "held/73"}},
+				{"replace", label, "held"}, noGates,
+				{"add", "/metadata/annotations", map[string]string{v1alpha1.AnnotationServedBy: "held/73"}},
 			},
 			policy: naming.PolicyClosedServed,
 		},

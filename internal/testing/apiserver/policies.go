@@ -76,10 +76,12 @@ func (s *Server) awaitPolicies(ctx context.Context) error {
 			return deniedBy(s.Client.Update(ctx, pod, client.DryRunAll), naming.PolicyFixed)
 		}},
 	} {
-		var last error
+		var last error // but not that the time is over
 		err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, Timeout, true, func(ctx context.Context) (bool, error) {
 			done, err := probe.acts(ctx)
-			last = err
+			if ctx.Err() == nil {
+				last = err
+			}
 			return done, nil
 		})
 		if err != nil {

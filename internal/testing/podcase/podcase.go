@@ -168,6 +168,7 @@ func annotations() []Case {
 	requires("0.99.0", asks(appversion.Version{Minor: 99}, ""))
 	requires("73", asks(appversion.Version{}, "73"))
 	requires("0073", asks(appversion.Version{}, "0073"))
+	requires("073", asks(appversion.Version{}, "073"))
 	requires("67", asks(appversion.Version{}, "67"))
 	requires("74", asks(appversion.Version{}, "74"))
 	requires("0", asks(appversion.Version{}, "0"))

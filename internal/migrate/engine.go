@@ -1,0 +1,56 @@
+package migrate
+
+import (
+	"context"
+
+	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/step"
+)
+
+// engine is what differs between PostgreSQL and SQLite. It is used by one
+// goroutine at a time.
+type engine interface {
+	dialect() step.Dialect
+	// snapshot runs fn in a read-only transaction that sees one state.
+	snapshot(ctx context.Context, fn func(ctx context.Context, q step.Tx) error) error
+	// begin starts a transaction that holds the migration lock. It waits for
+	// the lock until the deadline of its options and then returns
+	// errMigrationLocked.
+	begin(ctx context.Context) (transaction, error)
+	// beginSession takes the migration lock for a session instead, for files
+	// that cannot run in a transaction. Statements take effect one by one;
+	// commit writes the bookkeeping in a transaction of its own.
+	beginSession(ctx context.Context) (transaction, error)
+	// inspect reads what is in the schema: tables and the like, with what
+	// belongs to extensions left out.
+	inspect(ctx context.Context, q step.Tx) (schemaFacts, error)
+	close() error
+}
+
+// transaction is a running transaction that holds the migration lock.
+type transaction interface {
+	step.Tx
+	// lockTables locks those of the tables that exist, in a fixed order.
+	lockTables(ctx context.Context, tables []string) error
+	// script runs several statements without parameters at once.
+	script(ctx context.Context, statements []string) error
+	// record runs the bookkeeping and commits.
+	commit(ctx context.Context, bookkeeping []string) error
+	// rollback ends the transaction without effect and frees the lock. It does
+	// not depend on any context: it is called when one has ended. Calling it
+	// again, or after commit, does nothing.
+	rollback() error
+	// blockers are the sessions seen holding up this transaction last.
+	blockers() []result.Blocker
+}
+
+// schemaFacts is what inspect returns.
+type schemaFacts struct {
+	// tables maps the names of tables and views to their columns, in order.
+	tables map[string][]string
+}
+
+func (f schemaFacts) has(table string) bool {
+	_, ok := f.tables[table]
+	return ok
+}

@@ -1,0 +1,215 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/dburl"
+	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/step"
+)
+
+// The defaults of Options.
+const (
+	DefaultSchema         = "public"
+	DefaultLockTimeout    = 5 * time.Second
+	DefaultConnectTimeout = 10 * time.Second
+	DefaultRetryTimeout   = 2 * time.Minute
+)
+
+// Adoption says what happens to a database that was migrated by the
+// application and not by this package.
+type Adoption string
+
+// The values of Adoption.
+const (
+	// AdoptAuto adopts a database that is recognised.
+	AdoptAuto Adoption = "auto"
+	// AdoptNever refuses it.
+	AdoptNever Adoption = "never"
+)
+
+// BirthAuto lets the target decide the birth of an empty database.
+const BirthAuto = "auto"
+
+// Empty is the target that reverts every revision.
+const Empty = "0"
+
+// Catalogs knows the catalog that a revision leads to.
+type Catalogs interface {
+	// Compare reads the catalog of the database that q talks to and returns how
+	// it differs from the one that a database of this birth has at a revision;
+	// nothing when they are equal. known is false when there is no catalog to
+	// compare with. Differences name tables, columns and the like, and no data.
+	Compare(ctx context.Context, q step.Tx, dialect step.Dialect, schema string,
+		version int, birth bundle.Birth) (differences []string, known bool, err error)
+}
+
+// Options configure a Runner. Bundle, Files, Database and Target are needed.
+type Options struct {
+	// Bundle and Files are the revisions; Files is the file system that Bundle
+	// was loaded from.
+	Bundle *bundle.Bundle
+	Files  fs.FS
+	// Steps are the Go steps that the files and checks of the bundle name.
+	Steps step.Set
+	// Catalogs are used to recognise databases; without them nothing is adopted.
+	Catalogs Catalogs
+
+	// Database is where the database is.
+	Database dburl.Database
+	// Schema is the PostgreSQL schema; empty means "public". SQLite has none.
+	Schema string
+
+	// Target is an order number, an id, an application version of three parts,
+	// "latest", or "0" for an empty database.
+	Target string
+	// Birth is "auto" (the default when empty), or what an empty database is to
+	// be born as.
+	Birth string
+	// AllowDowngrade permits a target below the applied revision. What the way
+	// down cannot bring back is lost.
+	AllowDowngrade bool
+	// Adopt is AdoptAuto when empty.
+	Adopt Adoption
+	// Owner is who runs, nil for nobody in particular. A database that has an
+	// owner is refused to all others, nobody included, unless TakeOwnership is
+	// set; then Owner, or nobody, owns it afterwards.
+	Owner         *Owner
+	TakeOwnership bool
+
+	// LockTimeout bounds the wait for one lock on a table; 0 is the default of
+	// five seconds. Locks that are waited for hold up the application's own
+	// queries, so it is short and the wait is repeated.
+	LockTimeout time.Duration
+	// StatementTimeout bounds one statement; 0 is no limit.
+	StatementTimeout time.Duration
+	// ConnectTimeout bounds one attempt to connect; 0 is the default of ten
+	// seconds, or what the URL says.
+	ConnectTimeout time.Duration
+	// RetryTimeout is for how long a run keeps trying after lock timeouts,
+	// deadlocks and lost connections, and waits for other runners, as long as
+	// it makes no progress; 0 is the default of two minutes.
+	RetryTimeout time.Duration
+
+	// Version is the version of this program, for the history.
+	Version string
+	// Report is told what happens; nil for nobody. It is called by the
+	// goroutine that runs and must return quickly.
+	Report func(Event)
+}
+
+// complete fills in defaults and validates.
+func (o *Options) complete() error {
+	if o.Bundle == nil || o.Files == nil {
+		return errors.New("a bundle and its files are needed")
+	}
+	if o.Schema == "" {
+		o.Schema = DefaultSchema
+	}
+	if strings.ContainsRune(o.Schema, 0) || len(o.Schema) > 63 {
+		return usage(result.ReasonInvalidOption, "the schema's name is longer than 63 bytes or holds a zero byte")
+	}
+	if o.Adopt == "" {
+		o.Adopt = AdoptAuto
+	}
+	if o.Adopt != AdoptAuto && o.Adopt != AdoptNever {
+		return usage(result.ReasonInvalidOption, "adopt must be %s or %s", AdoptAuto, AdoptNever)
+	}
+	if err := o.Owner.validate(); err != nil {
+		return err
+	}
+	if o.Report == nil {
+		o.Report = func(Event) {}
+	}
+	if err := o.completeTimeouts(); err != nil {
+		return err
+	}
+	return o.completeBirth()
+}
+
+func (o *Options) completeTimeouts() error {
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = time.Duration(o.Database.ConnectTimeoutSeconds) * time.Second
+	}
+	for _, t := range []struct {
+		name  string
+		value *time.Duration
+		unset time.Duration
+	}{
+		{"lock timeout", &o.LockTimeout, DefaultLockTimeout},
+		{"statement timeout", &o.StatementTimeout, 0},
+		{"connect timeout", &o.ConnectTimeout, DefaultConnectTimeout},
+		{"retry timeout", &o.RetryTimeout, DefaultRetryTimeout},
+	} {
+		switch {
+		case *t.value < 0 || *t.value > 0 && *t.value < time.Millisecond || *t.value > 24*24*time.Hour:
+			// PostgreSQL counts milliseconds in 31 bits.
+			return usage(result.ReasonInvalidOption, "the %s must be between a millisecond and 24 days", t.name)
+		case *t.value == 0:
+			*t.value = t.unset
+		}
+	}
+	return nil
+}
+
+func (o *Options) completeBirth() error {
+	if o.Birth == "" {
+		o.Birth = BirthAuto
+	}
+	if o.Birth == BirthAuto {
+		return nil
+	}
+	birth, err := bundle.ParseBirth(o.Birth)
+	if err != nil {
+		return &Error{Outcome: result.Usage, Reason: result.ReasonInvalidOption, Err: err}
+	}
+	if _, ok := o.Bundle.Birth(birth); !ok {
+		return usage(result.ReasonInvalidOption, "the bundle %s has no birth %s", o.Bundle.Name, birth)
+	}
+	return nil
+}
+
+// resolve returns the target's order number, 0 for the empty database.
+func (o *Options) resolve() (int, error) {
+	if o.Target == Empty {
+		return 0, nil
+	}
+	revision, err := o.Bundle.Resolve(o.Target)
+	if err != nil {
+		return 0, &Error{
+			Outcome: result.Usage, Reason: result.ReasonUnknownTarget,
+			Message: "the target cannot be resolved", Err: err,
+		}
+	}
+	return revision.Version, nil
+}
+
+// New validates the options and returns a runner. It does not connect. The
+// error is an *Error.
+func New(options Options) (*Runner, error) {
+	if err := options.complete(); err != nil {
+		return nil, classify(err)
+	}
+	r := &Runner{options: options}
+	var err error
+	if r.target, err = options.resolve(); err != nil {
+		return nil, classify(err)
+	}
+	return r, nil
+}
+
+func engineOf(d dburl.Database) (bundle.Engine, error) {
+	switch d.Engine {
+	case dburl.Postgres:
+		return bundle.Postgres, nil
+	case dburl.SQLite:
+		return bundle.SQLite, nil
+	}
+	return "", fmt.Errorf("%q is no engine", d.Engine)
+}

@@ -1,0 +1,231 @@
+package migrate
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/step"
+)
+
+// engineOptions are what both engines need to know.
+type engineOptions struct {
+	// schema is the PostgreSQL schema.
+	schema string
+	// lockTimeout bounds the wait for one lock on a table, statementTimeout one
+	// statement; 0 is no limit.
+	lockTimeout, statementTimeout time.Duration
+	// lockWait bounds the wait for the migration lock.
+	lockWait time.Duration
+}
+
+// idleTimeout ends a transaction whose client is gone without a word, so that
+// its locks do not outlive it for as long as TCP keeps hoping. No step thinks
+// for that long between two statements.
+const idleTimeout = 5 * time.Minute
+
+// The pauses between two attempts to take the migration lock.
+const (
+	lockPollMin = 20 * time.Millisecond
+	lockPollMax = 500 * time.Millisecond
+)
+
+type postgresEngine struct {
+	db      *sql.DB
+	options engineOptions
+	cleanup func()
+}
+
+func (e *postgresEngine) dialect() step.Dialect { return step.Postgres }
+
+func (e *postgresEngine) close() error {
+	defer e.cleanup()
+	return e.db.Close()
+}
+
+// settings are the parameters of a transaction. They are set by statement,
+// because a pooler in transaction mode refuses most start-up parameters and
+// forgets session ones.
+func (e *postgresEngine) settings(set string) string {
+	milliseconds := func(d time.Duration) string { return fmt.Sprintf("%d", d.Milliseconds()) }
+	var out strings.Builder
+	for _, s := range [][2]string{
+		{"search_path", e.searchPath()},
+		{"lock_timeout", milliseconds(e.options.lockTimeout)},
+		{"statement_timeout", milliseconds(e.options.statementTimeout)},
+		{"idle_in_transaction_session_timeout", milliseconds(idleTimeout)},
+		{"standard_conforming_strings", "on"},
+		{"client_min_messages", "warning"},
+	} {
+		fmt.Fprintf(&out, "%s %s = %s;", set, s[0], s[1])
+	}
+	return out.String()
+}
+
+// searchPath names the temporary schema last: first is where PostgreSQL would
+// look otherwise, and a left-over temporary table of a pooled session could
+// stand in for a real one.
+func (e *postgresEngine) searchPath() string {
+	return pq.QuoteIdentifier(e.options.schema) + ", pg_temp"
+}
+
+func (e *postgresEngine) snapshot(ctx context.Context, fn func(context.Context, step.Tx) error) (err error) {
+	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer func() {
+		if rollbackErr := tx.Rollback(); err == nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
+			err = rollbackErr
+		}
+	}()
+	if _, err := tx.ExecContext(ctx, e.settings("SET LOCAL")); err != nil {
+		return fmt.Errorf("setting up a transaction: %w", err)
+	}
+	return fn(ctx, tx)
+}
+
+func (e *postgresEngine) begin(ctx context.Context) (_ transaction, err error) {
+	conn, err := e.db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, conn.Close())
+		}
+	}()
+	// The isolation level matters: only with this one does a statement after
+	// the lock see what the lock's last holder committed.
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return nil, fmt.Errorf("beginning a transaction: %w", err)
+	}
+	t := &postgresTx{Tx: tx, conn: conn, engine: e}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreDone(tx.Rollback()))
+		}
+	}()
+	if _, err := tx.ExecContext(ctx, e.settings("SET LOCAL")); err != nil {
+		return nil, fmt.Errorf("setting up a transaction: %w", err)
+	}
+	pid, err := e.pollLock(ctx, tx, "pg_try_advisory_xact_lock")
+	if err != nil {
+		return nil, err
+	}
+	t.watch = e.watch(ctx, pid)
+	return t, nil
+}
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// lockKey is the key of the advisory lock. Advisory locks belong to a database,
+// so its name only keeps the key apart from those of other programs.
+func lockKey(database, schema string) int64 {
+	sum := sha256.Sum256([]byte("schemagate migration\x00" + database + "\x00" + schema))
+	return int64(binary.BigEndian.Uint64(sum[:8])) //nolint:gosec // any 64 bits will do
+}
+
+// pollLock takes the migration lock. A waiting lock request could not be given
+// a deadline of its own, and would be granted to a runner that has given up.
+func (e *postgresEngine) pollLock(ctx context.Context, q step.Tx, function string) (pid int, err error) {
+	var database string
+	if err := q.QueryRowContext(ctx, "SELECT current_database(), pg_backend_pid()").Scan(&database, &pid); err != nil {
+		return 0, fmt.Errorf("taking the migration lock: %w", err)
+	}
+	key := lockKey(database, e.options.schema)
+	deadline := time.Now().Add(e.options.lockWait)
+	for pause := lockPollMin; ; pause = min(2*pause, lockPollMax) {
+		var got bool
+		if err := q.QueryRowContext(ctx, fmt.Sprintf("SELECT %s(%d)", function, key)).Scan(&got); err != nil {
+			return 0, fmt.Errorf("taking the migration lock: %w", err)
+		}
+		if got {
+			return pid, nil
+		}
+		if time.Now().After(deadline) {
+			return 0, e.lockHeld(ctx, q, key)
+		}
+		if err := wait(ctx, pause/2+rand.N(pause)); err != nil { //nolint:gosec // jitter needs no secrecy
+			return 0, err
+		}
+	}
+}
+
+// lockHeld returns errMigrationLocked with whoever holds the lock.
+func (e *postgresEngine) lockHeld(ctx context.Context, q step.Tx, key int64) error {
+	high, low := uint32(uint64(key)>>32), uint32(uint64(key)) //nolint:gosec // the halves of the key
+	blockers, err := readBlockers(ctx, q, fmt.Sprintf(
+		"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = %d AND objid = %d"+
+			" AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", high, low))
+	if err != nil || len(blockers) == 0 {
+		return errMigrationLocked
+	}
+	return &blockedError{blockers: blockers, err: errMigrationLocked}
+}
+
+// wait pauses, unless the context ends first.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (e *postgresEngine) inspect(ctx context.Context, q step.Tx) (facts schemaFacts, err error) {
+	var exists bool
+	if err := q.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = "+
+		literal(e.options.schema)+")").Scan(&exists); err != nil {
+		return facts, fmt.Errorf("reading the schema: %w", err)
+	}
+	if !exists {
+		return facts, &Error{
+			Outcome: result.Transient, Reason: result.ReasonDatabaseMissing,
+			Message: fmt.Sprintf("the schema %q does not exist in the database", e.options.schema),
+		}
+	}
+	rows, err := q.QueryContext(ctx, `SELECT c.relname, coalesce(string_agg(a.attname, ',' ORDER BY a.attnum), '')
+		FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE n.nspname = `+literal(e.options.schema)+` AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+		GROUP BY c.oid, c.relname`)
+	if err != nil {
+		return facts, fmt.Errorf("reading the schema: %w", err)
+	}
+	return scanFacts(rows)
+}
+
+// scanFacts reads names of tables and their columns, joined by commas.
+func scanFacts(rows *sql.Rows) (facts schemaFacts, err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	facts.tables = map[string][]string{}
+	for rows.Next() {
+		var table, columns string
+		if err := rows.Scan(&table, &columns); err != nil {
+			return facts, fmt.Errorf("reading the schema: %w", err)
+		}
+		facts.tables[table] = strings.Split(columns, ",")
+	}
+	return facts, rows.Err()
+}

@@ -1,0 +1,222 @@
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lib/pq"
+
+	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/step"
+)
+
+// postgresTx is a transaction with the migration lock.
+type postgresTx struct {
+	*sql.Tx
+	conn   *sql.Conn
+	engine *postgresEngine
+	watch  *blockerWatch
+	done   bool
+}
+
+func (t *postgresTx) blockers() []result.Blocker { return t.watch.last() }
+
+func (t *postgresTx) lockTables(ctx context.Context, tables []string) error {
+	return lockPostgresTables(ctx, t, t.engine.options.schema, tables)
+}
+
+func lockPostgresTables(ctx context.Context, q step.Tx, schema string, tables []string) error {
+	if len(tables) == 0 {
+		return nil
+	}
+	names := make([]string, len(tables))
+	for i, table := range tables {
+		names[i] = literal(table)
+	}
+	existing, err := readNames(ctx, q, "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"+
+		" WHERE n.nspname = "+literal(schema)+" AND relkind IN ('r', 'p') AND relname IN ("+strings.Join(names, ", ")+
+		") ORDER BY relname")
+	if err != nil || len(existing) == 0 {
+		return err
+	}
+	for i, table := range existing {
+		existing[i] = pq.QuoteIdentifier(table)
+	}
+	_, err = q.ExecContext(ctx, "LOCK TABLE "+strings.Join(existing, ", ")+" IN ACCESS EXCLUSIVE MODE")
+	return err
+}
+
+func (t *postgresTx) script(ctx context.Context, statements []string) error {
+	// Without parameters this is one message, and so one round trip.
+	_, err := t.ExecContext(ctx, strings.Join(statements, ";\n"))
+	return err
+}
+
+func (t *postgresTx) commit(ctx context.Context, bookkeeping []string) error {
+	if err := t.script(ctx, bookkeeping); err != nil {
+		return err
+	}
+	t.watch.stop()
+	t.done = true
+	err := t.Commit()
+	var server *pq.Error
+	if err != nil && !errors.As(err, &server) {
+		err = &commitError{err: err}
+	}
+	// After an error the connection is of no use, and closing it twice is an
+	// error of its own.
+	return errors.Join(err, ignoreConnDone(t.conn.Close()))
+}
+
+func (t *postgresTx) rollback() error {
+	if t.done {
+		return nil
+	}
+	t.done = true
+	t.watch.stop()
+	err := ignoreDone(t.Rollback())
+	if isConnectionLoss(err) {
+		err = nil // the server rolls back what it cannot finish
+	}
+	return errors.Join(err, ignoreConnDone(t.conn.Close()))
+}
+
+func ignoreConnDone(err error) error {
+	if errors.Is(err, sql.ErrConnDone) || isConnectionLoss(err) {
+		return nil
+	}
+	return err
+}
+
+// postgresSession is a session with the migration lock, for files that cannot
+// run in a transaction.
+type postgresSession struct {
+	*sql.Conn
+	engine *postgresEngine
+	watch  *blockerWatch
+	pid    int
+	done   bool
+}
+
+func (e *postgresEngine) beginSession(ctx context.Context) (_ transaction, err error) {
+	if err := e.refusePooler(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := e.db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	s := &postgresSession{Conn: conn, engine: e}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.discard())
+		}
+	}()
+	if _, err := conn.ExecContext(ctx, e.settings("SET")); err != nil {
+		return nil, fmt.Errorf("setting up a session: %w", err)
+	}
+	if s.pid, err = e.pollLock(ctx, conn, "pg_try_advisory_lock"); err != nil {
+		return nil, err
+	}
+	s.watch = e.watch(ctx, s.pid)
+	return s, nil
+}
+
+// discard closes the connection for good: its settings and its lock must not
+// be found by whoever gets it next.
+func (s *postgresSession) discard() error {
+	if s.done {
+		return nil
+	}
+	s.done = true
+	if s.watch != nil {
+		s.watch.stop()
+	}
+	err := s.Raw(func(any) error { return errDiscard })
+	return errors.Join(ignoreConnDone(err), ignoreConnDone(s.Close()))
+}
+
+func (s *postgresSession) blockers() []result.Blocker { return s.watch.last() }
+
+func (s *postgresSession) rollback() error { return s.discard() }
+
+// lockTables does nothing: without a transaction a lock ends with its own
+// statement.
+func (s *postgresSession) lockTables(context.Context, []string) error { return nil }
+
+func (s *postgresSession) script(ctx context.Context, statements []string) error {
+	_, err := s.ExecContext(ctx, strings.Join(statements, ";\n"))
+	return err
+}
+
+func (s *postgresSession) commit(ctx context.Context, bookkeeping []string) error {
+	// If a pooler has moved the session after all, the lock stayed behind.
+	var pid int
+	if err := s.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+		return err
+	}
+	if pid != s.pid {
+		return errPooler()
+	}
+	tx, err := s.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, strings.Join(bookkeeping, ";\n")); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	if err := tx.Commit(); err != nil {
+		return &commitError{err: err}
+	}
+	return s.discard()
+}
+
+// refusePooler looks for signs that sessions are shared: a second connection
+// that is inside a transaction gets the server process of an idle first one
+// only if a pooler hands processes out by transaction.
+func (e *postgresEngine) refusePooler(ctx context.Context) (err error) {
+	first, err := e.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer func() { err = errors.Join(err, ignoreConnDone(first.Close())) }()
+	seen := map[int]bool{}
+	for range 3 {
+		pid, err := backendPID(ctx, first)
+		if err != nil {
+			return err
+		}
+		seen[pid] = true
+		other, err := e.pidInTransaction(ctx)
+		if err != nil {
+			return err
+		}
+		if seen[other] || len(seen) > 1 {
+			return errPooler()
+		}
+	}
+	return nil
+}
+
+func (e *postgresEngine) pidInTransaction(ctx context.Context) (pid int, err error) {
+	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return 0, fmt.Errorf("connecting: %w", err)
+	}
+	defer func() { err = errors.Join(err, ignoreDone(tx.Rollback())) }()
+	return backendPID(ctx, tx)
+}
+
+func backendPID(ctx context.Context, q step.Tx) (pid int, err error) {
+	err = q.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&pid)
+	return pid, err
+}
+
+func errPooler() error {
+	return refused(result.ReasonTransactionPooler,
+		"a revision cannot run in a transaction and needs a session of its own, but the connection goes through a pooler in"+
+			" transaction mode; connect to the server itself")
+}

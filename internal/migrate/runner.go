@@ -1,0 +1,381 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	gomigrate "github.com/golang-migrate/migrate/v4"
+
+	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/dburl"
+	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/step"
+)
+
+// Runner migrates one database. It connects when it is first used and must be
+// closed.
+type Runner struct {
+	options Options
+	target  int
+	engine  engine
+	planner planner
+
+	// wrapSource lets tests break the source of revisions.
+	wrapSource func(*planSource)
+}
+
+// Close ends the connections. It may be called more than once.
+func (r *Runner) Close() error {
+	if r.engine == nil {
+		return nil
+	}
+	err := r.engine.close()
+	r.engine = nil
+	return err
+}
+
+// open connects. For a SQLite file that does not exist, unless it is to be
+// created, there is no engine: it is as good as an empty database.
+func (r *Runner) open(ctx context.Context, create bool) error {
+	if r.engine != nil {
+		return nil
+	}
+	o := &r.options
+	name, err := engineOf(o.Database)
+	if err != nil {
+		return usage(result.ReasonInvalidURL, "%v", err)
+	}
+	r.planner = planner{options: o, engine: name, target: r.target}
+	engineOptions := engineOptions{
+		schema: o.Schema, lockTimeout: o.LockTimeout, statementTimeout: o.StatementTimeout, lockWait: o.RetryTimeout,
+	}
+	if o.Database.Engine == dburl.Postgres {
+		e, err := openPostgres(ctx, o.Database, o.ConnectTimeout, engineOptions)
+		if err != nil {
+			return err
+		}
+		r.engine = e
+		return nil
+	}
+	if !create {
+		if exists, err := sqliteExists(o.Database.Path); err != nil || !exists {
+			return err
+		}
+	}
+	e, err := openSQLite(ctx, o.Database.Path, create, engineOptions)
+	if err != nil {
+		return err
+	}
+	r.engine = e
+	return nil
+}
+
+// Status reads the state of the database and changes nothing. The error is an
+// *Error.
+func (r *Runner) Status(ctx context.Context) (State, error) {
+	var state State
+	err := r.observe(ctx, false, func(_ context.Context, _ step.Tx, s State) error {
+		state = s
+		return nil
+	})
+	return state, r.explain(ctx, err)
+}
+
+// Plan says what Run would do, after running the preflight checks. It changes
+// nothing. The error is an *Error; with a failed check the plan is returned
+// too.
+func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
+	var out *Plan
+	p, err := r.prepare(ctx, false)
+	if p != nil {
+		out = &p.plan
+	}
+	return out, r.explain(ctx, err)
+}
+
+// explain classifies an error of a public method. Whatever failed after the
+// context ended failed because of it.
+func (r *Runner) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := classify(err)
+	if ctx.Err() != nil && e.Outcome != result.Refused && e.Outcome != result.Usage {
+		return &Error{
+			Outcome: result.Transient, Reason: result.ReasonInterrupted, Failure: e.Failure,
+			Message: "interrupted; what was not committed was rolled back", Err: err,
+		}
+	}
+	return e
+}
+
+// observe reads the state in a transaction and hands both over.
+func (r *Runner) observe(ctx context.Context, create bool, fn func(context.Context, step.Tx, State) error) error {
+	if err := r.open(ctx, create); err != nil {
+		return err
+	}
+	if r.engine == nil {
+		return fn(ctx, nil, State{})
+	}
+	return r.engine.snapshot(ctx, func(ctx context.Context, q step.Tx) error {
+		state, err := readState(ctx, r.engine, q)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, q, state)
+	})
+}
+
+// prepare reads the state, plans, and runs the checks that can run now, all in
+// one read-only transaction. With a failed check it returns the plan as well.
+func (r *Runner) prepare(ctx context.Context, create bool) (out *planned, err error) {
+	err = r.observe(ctx, create, func(ctx context.Context, q step.Tx, state State) error {
+		base, err := r.planner.findBaseline(ctx, q, state)
+		if err != nil {
+			return err
+		}
+		p, err := r.planner.plan(state, base)
+		if err != nil {
+			return err
+		}
+		out = p
+		if len(p.checks) == 0 {
+			return nil
+		}
+		return runChecks(ctx, q, r.engine.dialect(), r.options.Steps, p.checks)
+	})
+	return out, err
+}
+
+// run is the course of one call of Run.
+type run struct {
+	*Runner
+	began  time.Time
+	result result.Result
+	// progress is when something was committed last, or the run began.
+	progress time.Time
+}
+
+// Run migrates the database to the target. The result is meaningful in every
+// case; the error, if any, is an *Error and says the same for people. What the
+// result calls applied is committed; everything else is rolled back.
+func (r *Runner) Run(ctx context.Context) (result.Result, error) {
+	now := time.Now()
+	c := &run{Runner: r, began: now, progress: now, result: result.Result{Target: r.target}}
+	return c.end(r.explain(ctx, c.loop(ctx)))
+}
+
+// end completes the result.
+func (c *run) end(err error) (result.Result, error) {
+	c.result.Kind = result.Kind
+	c.result.DurationSeconds = time.Since(c.began).Round(time.Millisecond).Seconds()
+	if revision, ok := c.options.Bundle.Revision(c.result.To); ok {
+		c.result.ID, c.result.AppVersion = revision.ID, revision.App.String()
+	}
+	if err == nil {
+		c.result.Outcome = result.Done
+		return c.result, nil
+	}
+	e := classify(err)
+	c.result.Outcome, c.result.Reason = e.Outcome, e.Reason
+	failure := e.Failure
+	c.result.Failure = &failure
+	return c.result, e
+}
+
+// loop plans and migrates until there is nothing left to do. Every turn begins
+// by reading the database again: after a lost connection, or when another
+// runner was faster, only the database knows where it stands.
+func (c *run) loop(ctx context.Context) error {
+	for turn := 0; ; turn++ {
+		done, err := c.turn(ctx, turn)
+		if done || err != nil && !c.mayRetry(ctx, turn, err) {
+			return err
+		}
+		if err == nil {
+			continue
+		}
+		e := classify(err)
+		c.options.Report(Event{Kind: EventWaiting, Err: e})
+		if err := wait(ctx, backoff(turn)); err != nil {
+			return err
+		}
+	}
+}
+
+// The pauses between turns double from the first to the second.
+const (
+	backoffMin = 50 * time.Millisecond
+	backoffMax = 5 * time.Second
+)
+
+func backoff(turn int) time.Duration {
+	pause := backoffMax
+	if turn < 7 {
+		pause = min(backoffMin<<turn, backoffMax)
+	}
+	return pause/2 + rand.N(pause) //nolint:gosec // jitter needs no secrecy
+}
+
+// mayRetry reports whether another turn makes sense. The first contact with a
+// server is not repeated: what is wrong with it will not mend by itself.
+func (c *run) mayRetry(ctx context.Context, turn int, err error) bool {
+	if ctx.Err() != nil || time.Since(c.progress) > c.options.RetryTimeout {
+		return false
+	}
+	e := classify(err)
+	if turn == 0 && c.result.Birth == "" && e.Outcome == result.Transient && e.Reason != result.ReasonChangedMeanwhile {
+		return false
+	}
+	return retriable(e)
+}
+
+// turn plans once and carries the plan out.
+func (c *run) turn(ctx context.Context, turn int) (done bool, err error) {
+	p, err := c.prepare(ctx, true)
+	if p != nil {
+		c.observed(p, turn)
+	}
+	if err != nil {
+		return false, err
+	}
+	if turn == 0 {
+		c.options.Report(Event{Kind: EventPlanned, Total: int64(len(p.plan.Steps))})
+	}
+	switch {
+	case p.plan.Adopt:
+		return false, c.adopt(ctx, p)
+	case len(p.work.units) == 0 && !p.writeOwner:
+		return true, nil
+	case len(p.work.units) == 0:
+		return false, c.record(ctx, p, nil)
+	}
+	return false, c.apply(ctx, p)
+}
+
+// observed notes where the database stands.
+func (c *run) observed(p *planned, turn int) {
+	recorded := p.plan.From
+	if p.plan.Adopt {
+		recorded = 0
+	}
+	if turn == 0 {
+		c.result.From = p.plan.From
+	}
+	if c.result.To != recorded {
+		c.progress = time.Now()
+	}
+	c.result.To = recorded
+	if recorded > 0 {
+		c.result.Birth = string(p.plan.Birth)
+	}
+}
+
+// adopt records the revision that the application has brought the database to.
+func (c *run) adopt(ctx context.Context, p *planned) error {
+	revision, _ := c.options.Bundle.Revision(p.plan.From)
+	statements := append(writeVersion(revision.Version), writeHistory(historyRow{
+		revision: revision.Version, id: revision.ID, direction: adopt, birth: string(p.plan.Birth),
+		app: revision.App.String(), schemagate: c.options.Version,
+	}))
+	if err := c.record(ctx, p, statements); err != nil {
+		return err
+	}
+	c.result.AdoptedAt = revision.Version
+	c.options.Report(Event{Kind: EventAdopted, Revision: revision.Version, ID: revision.ID})
+	return nil
+}
+
+// record writes bookkeeping without running a revision, if the database is
+// still as it was when the plan was made.
+func (c *run) record(ctx context.Context, p *planned, statements []string) (err error) {
+	tx, err := c.engine.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tx.rollback()) }()
+	state, err := readState(ctx, c.engine, tx)
+	if err != nil {
+		return err
+	}
+	if !state.same(p.state) {
+		return errStale
+	}
+	if !state.Managed {
+		statements = append(createBookkeeping(c.engine.dialect()), statements...)
+	}
+	if p.writeOwner {
+		statements = append(statements, writeOwner(c.options.Owner)...)
+	}
+	return tx.commit(ctx, statements)
+}
+
+// apply runs the units of a plan under golang-migrate.
+func (c *run) apply(ctx context.Context, p *planned) (err error) {
+	// golang-migrate has no context and leaves goroutines behind when it fails;
+	// this one ends both.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	source := p.source
+	source.gate = newSourceGate(ctx)
+	if c.wrapSource != nil {
+		c.wrapSource(&source)
+	}
+	database := &planDriver{
+		ctx: ctx, engine: c.engine, work: &p.work, steps: c.options.Steps, source: source.gate,
+		report: c.options.Report, schemagate: c.options.Version,
+	}
+	m, err := gomigrate.NewWithInstance(c.options.Bundle.Name, &source, string(c.engine.dialect()), database)
+	if err != nil {
+		return err
+	}
+	m.PrefetchMigrations = uint(len(p.work.units)) + 1 // its reader never waits for us
+	m.LockTimeout = lockForever                        // Lock returns at once; the real one has its own deadline
+
+	defer func() { c.applied(database, p) }()
+	if p.plan.To == 0 {
+		err = m.Down()
+	} else {
+		err = m.Migrate(uint(p.plan.To))
+	}
+	switch {
+	case errors.Is(err, gomigrate.ErrNoChange), err == nil && database.next < len(p.work.units):
+		// The version moved between the plan and golang-migrate's own look at
+		// it, or golang-migrate stopped and calls that a success.
+		return errStale
+	case err != nil && errors.As(err, new(gomigrate.ErrDirty)):
+		return errStale // the next plan says what is wrong
+	case err != nil && database.next < len(p.work.units) && errors.Is(err, errNotPlanned):
+		return errStale
+	}
+	return err
+}
+
+const lockForever = 365 * 24 * time.Hour
+
+// applied notes what was committed.
+func (c *run) applied(d *planDriver, p *planned) {
+	if d.committed == 0 {
+		return
+	}
+	c.progress = time.Now()
+	c.result.Applied += d.committed
+	c.result.To = p.work.units[d.committed-1].to
+	c.result.Birth = string(p.plan.Birth)
+}
+
+// String names the runner's database for people, without credentials.
+func (r *Runner) String() string {
+	return fmt.Sprintf("%s, schema %s", r.options.Database, r.options.Schema)
+}
+
+// Target returns the revision that the target stands for; its Version is 0 for
+// the empty database.
+func (r *Runner) Target() bundle.Revision {
+	revision, _ := r.options.Bundle.Revision(r.target)
+	return revision
+}

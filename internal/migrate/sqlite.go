@@ -1,0 +1,262 @@
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/step"
+)
+
+// sqliteEngine uses one connection: SQLite has one writer anyway, and pragmas
+// and temporary tables belong to a connection.
+type sqliteEngine struct {
+	db      *sql.DB
+	conn    *sql.Conn
+	options engineOptions
+
+	// references is the state of the foreign keys after the last commit, and
+	// version what PRAGMA data_version said then: while it is the same, nobody
+	// else has written.
+	references map[reference]int64
+	version    int64
+}
+
+// busySlice is how long SQLite itself waits for a lock. It cannot be
+// interrupted, so longer waits are loops here.
+const busySlice = 50 * time.Millisecond
+
+// openSQLite opens a database file. Unless create is set, a file that does not
+// exist is an error; nothing is written either way before the first
+// transaction. The journal mode stays as it is.
+func openSQLite(ctx context.Context, path string, create bool, options engineOptions) (_ *sqliteEngine, err error) {
+	mode := "rw"
+	if create {
+		mode = "rwc"
+	}
+	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	query := url.Values{"mode": {mode}, "_busy_timeout": {fmt.Sprint(busySlice.Milliseconds())}, "_foreign_keys": {"0"}}
+	connector, err := sqlite.NewConnector(name.String() + "?" + query.Encode())
+	if err != nil {
+		return nil, usage(result.ReasonInvalidURL, "the path of the database cannot be used")
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(1)
+	e := &sqliteEngine{db: db, options: options}
+	if e.conn, err = db.Conn(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database file: %w", err), db.Close())
+	}
+	return e, nil
+}
+
+// sqliteExists reports whether there is a database file.
+func sqliteExists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (e *sqliteEngine) dialect() step.Dialect { return step.SQLite }
+
+func (e *sqliteEngine) close() error {
+	return errors.Join(ignoreConnDone(e.conn.Close()), e.db.Close())
+}
+
+func (e *sqliteEngine) snapshot(ctx context.Context, fn func(context.Context, step.Tx) error) (err error) {
+	if err := e.control(ctx, "BEGIN DEFERRED"); err != nil {
+		return err
+	}
+	defer func() {
+		_, rollbackErr := e.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		err = errors.Join(err, rollbackErr)
+	}()
+	return fn(ctx, e.conn)
+}
+
+// control runs BEGIN or COMMIT, again and again while the file is locked. The
+// deadline is that of the migration lock for BEGIN IMMEDIATE, which is just
+// that, and the lock timeout for the others.
+func (e *sqliteEngine) control(ctx context.Context, statement string) error {
+	limit := e.options.lockTimeout
+	if statement == beginImmediate {
+		limit = e.options.lockWait
+	}
+	deadline := time.Now().Add(limit)
+	for pause := lockPollMin; ; pause = min(2*pause, lockPollMax) {
+		_, err := e.conn.ExecContext(ctx, statement)
+		if err == nil || !isBusy(err) {
+			return err
+		}
+		if limit > 0 && time.Now().After(deadline) {
+			if statement == beginImmediate {
+				return errMigrationLocked
+			}
+			return err
+		}
+		if err := wait(ctx, pause/2+rand.N(pause)); err != nil { //nolint:gosec // jitter needs no secrecy
+			return err
+		}
+	}
+}
+
+const beginImmediate = "BEGIN IMMEDIATE"
+
+func isBusy(err error) bool {
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && (lite.Code()&0xff == liteBusy || lite.Code()&0xff == liteLocked)
+}
+
+func (e *sqliteEngine) begin(ctx context.Context) (_ transaction, err error) {
+	// Inside a transaction the pragma would be ignored, and rebuilding a table
+	// that others refer to would delete their rows by cascade.
+	if err := e.foreignKeysOff(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.control(ctx, beginImmediate); err != nil {
+		return nil, err
+	}
+	t := &sqliteTx{Conn: e.conn, engine: e}
+	if err := e.readReferences(ctx); err != nil {
+		return nil, errors.Join(err, t.rollback())
+	}
+	return t, nil
+}
+
+func (e *sqliteEngine) foreignKeysOff(ctx context.Context) error {
+	if _, err := e.conn.ExecContext(ctx, "PRAGMA foreign_keys = OFF"); err != nil {
+		return err
+	}
+	var on bool
+	if err := e.conn.QueryRowContext(ctx, "PRAGMA foreign_keys").Scan(&on); err != nil {
+		return err
+	}
+	if on {
+		return permanent(result.ReasonInternal, "foreign keys cannot be switched off for the migration")
+	}
+	return nil
+}
+
+func (e *sqliteEngine) beginSession(context.Context) (transaction, error) {
+	return nil, permanent(result.ReasonBundleInvalid, "SQLite has nothing that cannot run in a transaction: the directive no-transaction is not supported there")
+}
+
+func (e *sqliteEngine) inspect(ctx context.Context, q step.Tx) (schemaFacts, error) {
+	rows, err := q.QueryContext(ctx, `SELECT m.name, coalesce((SELECT group_concat(name) FROM pragma_table_info(m.name)), '')
+		FROM sqlite_master m WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
+	if err != nil {
+		return schemaFacts{}, fmt.Errorf("reading the schema: %w", err)
+	}
+	return scanFacts(rows)
+}
+
+// reference is a foreign key with rows that it does not find.
+type reference struct{ table, parent string }
+
+// readReferences counts violations before a revision runs. They cost a scan,
+// which is saved while this connection is the only writer.
+func (e *sqliteEngine) readReferences(ctx context.Context) error {
+	var version int64
+	if err := e.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		return err
+	}
+	if e.references != nil && version == e.version {
+		return nil
+	}
+	references, err := countViolations(ctx, e.conn)
+	e.references, e.version = references, version
+	return err
+}
+
+func countViolations(ctx context.Context, q step.Tx) (out map[reference]int64, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT "table", "parent", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`)
+	if err != nil {
+		return nil, fmt.Errorf("checking foreign keys: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	out = map[reference]int64{}
+	for rows.Next() {
+		var r reference
+		var n int64
+		if err := rows.Scan(&r.table, &r.parent, &n); err != nil {
+			return nil, fmt.Errorf("checking foreign keys: %w", err)
+		}
+		out[r] = n
+	}
+	return out, rows.Err()
+}
+
+// compareReferences refuses violations that were not there before. Fewer are
+// fine: a revision may drop the table that had them.
+func compareReferences(before, after map[reference]int64) error {
+	for r, n := range after {
+		if n > before[r] {
+			e := permanent(result.ReasonForeignKeys, "the revision leaves %d rows of table %s that refer to missing rows of %s",
+				n-before[r], r.table, r.parent)
+			e.Failure.Table = r.table
+			return e
+		}
+	}
+	return nil
+}
+
+// sqliteTx is a transaction. database/sql's own would be over after a COMMIT
+// that finds the file busy, while this one can try again.
+type sqliteTx struct {
+	*sql.Conn
+	engine *sqliteEngine
+	done   bool
+}
+
+func (t *sqliteTx) blockers() []result.Blocker { return nil }
+
+// lockTables does nothing: BEGIN IMMEDIATE has locked the file.
+func (t *sqliteTx) lockTables(context.Context, []string) error { return nil }
+
+func (t *sqliteTx) script(ctx context.Context, statements []string) error {
+	_, err := t.ExecContext(ctx, strings.Join(statements, ";\n"))
+	return err
+}
+
+func (t *sqliteTx) commit(ctx context.Context, bookkeeping []string) error {
+	after, err := countViolations(ctx, t.Conn)
+	if err != nil {
+		return err
+	}
+	if err := compareReferences(t.engine.references, after); err != nil {
+		return err
+	}
+	if err := t.script(ctx, bookkeeping); err != nil {
+		return err
+	}
+	if err := t.engine.control(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	t.done = true
+	t.engine.references = maps.Clone(after)
+	return nil
+}
+
+func (t *sqliteTx) rollback() error {
+	if t.done {
+		return nil
+	}
+	t.done = true
+	_, err := t.ExecContext(context.Background(), "ROLLBACK")
+	var lite *sqlite.Error
+	if errors.As(err, &lite) && lite.Code()&0xff == 1 {
+		return nil // SQLite has rolled back by itself, as it does when the disk is full
+	}
+	return err
+}

@@ -1,0 +1,194 @@
+package step
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The bounds of a batch. A chat can weigh megabytes and a tag a few bytes, so
+// the number of rows follows the size of those just read: it starts small and
+// aims at targetBytes.
+const (
+	firstRows   = 64
+	maxRows     = 4096
+	targetBytes = 8 << 20
+)
+
+// Row is one row as the driver returned it, in the order of the query's
+// columns. Its methods level the differences between the drivers; i counts from
+// 0.
+type Row []any
+
+// IsNull reports whether the column is SQL NULL.
+func (r Row) IsNull(i int) bool { return r[i] == nil }
+
+// Text returns a text or JSON column as it is stored, and whether it is not
+// NULL. Other types are formatted as the driver's Go value prints.
+func (r Row) Text(i int) (string, bool) {
+	switch v := r[i].(type) {
+	case nil:
+		return "", false
+	case string:
+		return v, true
+	case []byte:
+		return string(v), true
+	case time.Time:
+		return v.Format(time.RFC3339Nano), true
+	default:
+		return fmt.Sprint(v), true
+	}
+}
+
+// Int returns an integer column, and whether it is an integer and not NULL.
+func (r Row) Int(i int) (int64, bool) {
+	v, ok := r[i].(int64)
+	return v, ok
+}
+
+// Bool returns a boolean column, and whether it is one and not NULL. SQLite
+// keeps booleans as 0 and 1.
+func (r Row) Bool(i int) (value, ok bool) {
+	switch v := r[i].(type) {
+	case bool:
+		return v, true
+	case int64:
+		return v != 0, true
+	default:
+		return false, false
+	}
+}
+
+// Read streams the rows of query in batches to fn, in the order of the query.
+// No statement is open while fn runs, so fn may write, also to the tables that
+// the query reads: the rows are those that existed when Read began. Rows are
+// fn's to keep. The query takes no parameters and ends without a semicolon. An
+// error of fn ends the reading and is returned unchanged.
+//
+// On PostgreSQL it is a cursor, on SQLite a temporary table, because reading
+// a table while changing it is undefined there.
+func (r *Run) Read(ctx context.Context, query string, fn func(batch []Row) error) error {
+	r.cursors++
+	name := fmt.Sprintf("schemagate_read_%d", r.cursors)
+	if r.Dialect == Postgres {
+		return r.readCursor(ctx, name, query, fn)
+	}
+	return r.readTemporary(ctx, name, query, fn)
+}
+
+func (r *Run) readCursor(ctx context.Context, name, query string, fn func([]Row) error) error {
+	if _, err := r.Tx.ExecContext(ctx, "DECLARE "+name+" NO SCROLL CURSOR FOR "+query); err != nil {
+		return fmt.Errorf("declaring a cursor: %w", err)
+	}
+	size := batchSize{rows: firstRows}
+	for {
+		rows, err := r.fetch(ctx, fmt.Sprintf("FETCH FORWARD %d FROM %s", size.rows, name))
+		if err != nil {
+			return fmt.Errorf("reading a batch: %w", err)
+		}
+		if len(rows) == 0 {
+			break
+		}
+		if err := fn(rows); err != nil {
+			return err
+		}
+		size.adapt(rows)
+	}
+	if _, err := r.Tx.ExecContext(ctx, "CLOSE "+name); err != nil {
+		return fmt.Errorf("closing a cursor: %w", err)
+	}
+	return nil
+}
+
+func (r *Run) readTemporary(ctx context.Context, name, query string, fn func([]Row) error) (err error) {
+	if _, err := r.Tx.ExecContext(ctx, "CREATE TEMP TABLE "+name+" AS "+query); err != nil {
+		return fmt.Errorf("copying rows to read: %w", err)
+	}
+	defer func() {
+		// The table would outlive a rollback to nothing only on this
+		// connection, but a repeated step must find the name free.
+		if _, dropErr := r.Tx.ExecContext(context.WithoutCancel(ctx), "DROP TABLE temp."+name); dropErr != nil && err == nil {
+			err = fmt.Errorf("dropping rows read: %w", dropErr)
+		}
+	}()
+	size := batchSize{rows: firstRows}
+	var last int64
+	for {
+		rows, err := r.fetch(ctx, "SELECT * FROM temp."+name+" WHERE rowid > $1 ORDER BY rowid LIMIT $2", last, size.rows)
+		if err != nil {
+			return fmt.Errorf("reading a batch: %w", err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		last += int64(len(rows)) // a table made by SELECT numbers its rows from 1 without gaps
+		if err := fn(rows); err != nil {
+			return err
+		}
+		size.adapt(rows)
+	}
+}
+
+// fetch reads a whole result and closes it.
+func (r *Run) fetch(ctx context.Context, query string, args ...any) (batch []Row, err error) {
+	rows, err := r.Tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		row, err := scan(rows, len(columns))
+		if err != nil {
+			return nil, err
+		}
+		batch = append(batch, row)
+	}
+	return batch, rows.Err()
+}
+
+func scan(rows *sql.Rows, columns int) (Row, error) {
+	row := make(Row, columns)
+	into := make([]any, columns)
+	for i := range row {
+		into[i] = &row[i]
+	}
+	if err := rows.Scan(into...); err != nil {
+		return nil, err
+	}
+	return row, nil
+}
+
+// batchSize is how many rows the next batch asks for.
+type batchSize struct{ rows int }
+
+// adapt sets the size from the mean weight of the rows just read, at most four
+// times the last size: the next rows may be heavier than these.
+func (b *batchSize) adapt(rows []Row) {
+	bytes := 0
+	for _, row := range rows {
+		bytes += weight(row)
+	}
+	mean := max(1, bytes/len(rows))
+	b.rows = max(1, min(targetBytes/mean, 4*b.rows, maxRows))
+}
+
+func weight(row Row) int {
+	bytes := 0
+	for _, v := range row {
+		switch v := v.(type) {
+		case string:
+			bytes += len(v)
+		case []byte:
+			bytes += len(v)
+		default:
+			bytes += 16
+		}
+	}
+	return bytes
+}
