@@ -32,15 +32,17 @@ type Policy struct {
 	ValidatingBinding *admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
-// NamePrefix begins the name of every policy.
-const NamePrefix = "schemagate-gate-"
-
 // Name returns the name of the policy, which is that of its binding, too.
 func (p Policy) Name() string {
 	if p.Mutating != nil {
 		return p.Mutating.Name
 	}
 	return p.Validating.Name
+}
+
+// FileName returns the name of the policy's file in config/admission.
+func (p Policy) FileName() string {
+	return strings.TrimPrefix(p.Name(), naming.PolicyPrefix) + ".yaml"
 }
 
 // Objects returns the policy and its binding, to be created in this order.

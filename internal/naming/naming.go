@@ -6,15 +6,24 @@ import "github.com/schemagate/schemagate/api/v1alpha1"
 
 // Names of the admission policies and of their bindings.
 const (
-	PolicyAdd          = "schemagate-gate-add"
-	PolicyServed       = "schemagate-gate-served"
-	PolicyClosed       = "schemagate-gate-closed"
-	PolicyClosedServed = "schemagate-gate-closed-served"
-	PolicyKeep         = "schemagate-gate-keep"
-	PolicyFixed        = "schemagate-gate-fixed"
+	PolicyPrefix       = "schemagate-gate-"
+	PolicyAdd          = PolicyPrefix + "add"
+	PolicyServed       = PolicyPrefix + "served"
+	PolicyClosed       = PolicyPrefix + "closed"
+	PolicyClosedServed = PolicyPrefix + "closed-served"
+	PolicyKeep         = PolicyPrefix + "keep"
+	PolicyFixed        = PolicyPrefix + "fixed"
 )
 
 const (
+	// Namespace is where the operator runs, and ServiceAccount its account,
+	// as config/ has them.
+	Namespace      = "schemagate-system"
+	ServiceAccount = "schemagate"
+
+	// LeaderElectionID names the Lease of the operator's leader.
+	LeaderElectionID = "schemagate-leader.schemagate.dev"
+
 	// FieldOwner owns the fields that the operator applies.
 	FieldOwner = "schemagate"
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
@@ -33,8 +32,8 @@ func run(args []string) error {
 		if err != nil {
 			return err
 		}
-		name := strings.TrimPrefix(policy.Name(), admission.NamePrefix) + ".yaml"
-		if err := os.WriteFile(filepath.Join(args[0], name), content, 0o644); err != nil { //nolint:gosec // manifests are public
+		// Manifests are public, like the sources beside them.
+		if err := os.WriteFile(filepath.Join(args[0], policy.FileName()), content, 0o644); err != nil { //nolint:gosec // see above
 			return err
 		}
 	}

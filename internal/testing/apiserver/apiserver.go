@@ -3,24 +3,28 @@
 package apiserver
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/admission"
@@ -146,14 +150,9 @@ func (s *Server) As(t testing.TB, user string, groups ...string) client.Client {
 // acts: the API server takes them up a moment after they were created.
 func (s *Server) InstallPolicies(ctx context.Context) error {
 	for _, policy := range admission.Policies() {
-		for _, object := range policy.Objects() {
-			content, err := k8sruntime.DefaultUnstructuredConverter.ToUnstructured(object)
-			if err != nil {
-				return err
-			}
-			if err := s.Client.Create(ctx, &unstructured.Unstructured{Object: content}); err != nil {
-				return err
-			}
+		// The files are what people install, so they are what is tested.
+		if err := s.CreateFrom(ctx, "config", "admission", policy.FileName()); err != nil {
+			return err
 		}
 	}
 	return s.awaitPolicies(ctx)
@@ -174,3 +173,22 @@ func Eventually(t testing.TB, condition func(ctx context.Context) (done bool, re
 	}
 }
 
+// CreateFrom creates every object of a YAML file of the repository.
+func (s *Server) CreateFrom(ctx context.Context, path ...string) error {
+	content, err := os.ReadFile(filepath.Join(append([]string{RepositoryRoot()}, path...)...))
+	if err != nil {
+		return err
+	}
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(path...), err)
+		}
+		if err := s.Client.Create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("%s: %w", filepath.Join(path...), err)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+// Package manager is the command that runs the operator.
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/cmd/exit"
+	"github.com/schemagate/schemagate/internal/cmd/output"
+	"github.com/schemagate/schemagate/internal/naming"
+)
+
+// NewCmd returns the command.
+func NewCmd() *cobra.Command {
+	var options Options
+	cmd := &cobra.Command{
+		Use:   "manager",
+		Short: "Run the operator",
+		Long: `Run the operator: it watches DatabaseSchemas and the pods that carry their label.
+
+It connects to the cluster that KUBECONFIG names or, in a pod, to its own.`,
+		Args: output.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(options.Complete(), options.Validate()); err != nil {
+				return exit.Usage(err)
+			}
+			restConfig, err := config.GetConfig()
+			if err != nil {
+				return exit.Usage(fmt.Errorf("finding the cluster: %w", err))
+			}
+			return Run(cmd.Context(), restConfig, options, cmd.ErrOrStderr())
+		},
+	}
+	options.addTo(cmd.Flags())
+	return cmd
+}
+
+// Run runs the operator against a cluster until the context ends, and logs to
+// log. The options have to be complete and valid.
+func Run(ctx context.Context, restConfig *rest.Config, options Options, log io.Writer) error {
+	logger, err := newLogger(options, log)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+	mgr, err := New(restConfig, options, logger)
+	if err != nil {
+		return err
+	}
+	logger.Info("Starting operator", "namespaces", options.Namespaces, "leaderElection", options.LeaderElect)
+	return mgr.Start(ctx)
+}
+
+// New builds the manager: its caches hold DatabaseSchemas and labelled pods of
+// the namespaces it serves, and nothing else.
+func New(restConfig *rest.Config, options Options, logger logr.Logger) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	labelled, err := labels.NewRequirement(v1alpha1.LabelSchema, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
+	namespaces := map[string]cache.Config{}
+	for _, namespace := range options.Namespaces {
+		namespaces[namespace] = cache.Config{}
+	}
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Scheme: scheme,
+		Logger: logger,
+		Cache: cache.Options{
+			DefaultNamespaces: namespaces,
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Pod{}: {Label: labels.NewSelector().Add(*labelled)},
+			},
+		},
+		Metrics: metricsserver.Options{
+			BindAddress:    options.MetricsBindAddress,
+			SecureServing:  true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+		HealthProbeBindAddress:        options.HealthBindAddress,
+		LeaderElection:                options.LeaderElect,
+		LeaderElectionID:              naming.LeaderElectionID,
+		LeaderElectionNamespace:       options.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	watched := mgr.GetCache()
+	for _, object := range []client.Object{&v1alpha1.DatabaseSchema{}, &corev1.Pod{}} {
+		// Asking for the informer is what makes the cache watch.
+		if _, err := watched.GetInformer(context.Background(), object, cache.BlockUntilSynced(false)); err != nil {
+			return nil, fmt.Errorf("watching %T: %w", object, err)
+		}
+	}
+	ready := &readiness{}
+	err = errors.Join(mgr.Add(ready), mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", ready.check))
+	if err != nil {
+		return nil, err
+	}
+	return mgr, nil
+}
+
+// readiness is given once the caches hold what the API server has: before,
+// every schema and pod would seem to be missing.
+type readiness struct{ synced atomic.Bool }
+
+// Start is called when the caches are in sync.
+func (r *readiness) Start(context.Context) error {
+	r.synced.Store(true)
+	return nil
+}
+
+// NeedLeaderElection is false: a replica that waits for its turn is ready.
+func (r *readiness) NeedLeaderElection() bool { return false }
+
+func (r *readiness) check(*http.Request) error {
+	if !r.synced.Load() {
+		return errors.New("the caches are not in sync yet")
+	}
+	return nil
+}
+
+func newLogger(options Options, log io.Writer) (logr.Logger, error) {
+	level, err := options.level()
+	if err != nil {
+		return logr.Logger{}, err
+	}
+	handlerOptions := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewJSONHandler(log, handlerOptions)
+	if options.LogFormat == "text" {
+		handler = slog.NewTextHandler(log, handlerOptions)
+	}
+	return logr.FromSlogHandler(handler), nil
+}
