@@ -285,12 +285,13 @@ func TestDigest(t *testing.T) {
 		"a new file":   {change: func(m fstest.MapFS) { m["sqlite/001_first.up.sql"] = &fstest.MapFile{Data: []byte("SELECT 1;")} }},
 		"the manifest": {change: func(m fstest.MapFS) { m[ManifestName].Data = []byte(small + "\n# note\n") }},
 		"a name": {change: func(m fstest.MapFS) {
-			m["sqlite/001_first.up.sql"] = m["postgres/001_first.up.sql"]
-			delete(m, "postgres/001_first.up.sql")
+			m["postgres/alembic/003_other.sql"] = m["postgres/alembic/003_third.sql"]
+			delete(m, "postgres/alembic/003_third.sql")
 		}},
 		"a boundary": {change: func(m fstest.MapFS) {
-			m["postgres/001_first.up.sql"].Data = []byte("SELECT 1;S")
-			m["postgres/alembic/003_third.sql"].Data = []byte("ELECT 3;")
+			// The next file becomes a part of this one's body.
+			m["postgres/001_first.up.sql"].Data = []byte("SELECT 1;postgres/alembic/003_third.sqlSELECT 3;")
+			delete(m, "postgres/alembic/003_third.sql")
 		}},
 		"what is generated": {same: true, change: func(m fstest.MapFS) { m["catalogs/postgres/catalogs.json"].Data = []byte("[]") }},
 	}

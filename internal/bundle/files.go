@@ -179,11 +179,6 @@ func (b *Bundle) list(fsys fs.FS, engine Engine, spec BirthSpec) (map[slot]strin
 	if err := b.listDir(fsys, base, found); err != nil {
 		return nil, err
 	}
-	for at := range found {
-		if at.version < spec.First {
-			delete(found, at) // the revision does not exist for this birth
-		}
-	}
 	if spec.Name == BirthPeewee {
 		return found, nil
 	}

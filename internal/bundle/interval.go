@@ -24,7 +24,7 @@ func (i Interval) Serves(required int) bool {
 
 // ServesApp reports whether the pods of an application release can run.
 func (i Interval) ServesApp(app appversion.Version) bool {
-	return !i.AppFrom.IsZero() && i.AppFrom.Compare(app) <= 0 && app.Compare(i.AppBefore) < 0
+	return i.AppFrom.Compare(app) <= 0 && app.Compare(i.AppBefore) < 0
 }
 
 // Interval returns what a schema at the applied revision serves. A schema at

@@ -3,6 +3,7 @@ package bundle
 import (
 	"crypto/sha512"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,6 +65,25 @@ func TestIntervalOpenWebUI(t *testing.T) {
 				t.Errorf("Interval() differs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A birth can begin in the middle of a release. The release's older revisions
+// do not exist for it, so nobody can require them.
+func TestIntervalOfBirthWithinRelease(t *testing.T) {
+	t.Parallel()
+	b, err := load(t, strings.NewReplacer("first: 3, appFrom: 1.2.0", "first: 3, appFrom: 1.1.0",
+		"bornAlembicFrom: 4", "bornAlembicFrom: 3").Replace(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Interval{From: 3, To: 3, AppFrom: version(t, "1.1.0"), AppBefore: version(t, "1.2.0")}
+	if got := b.Interval(3, BirthAlembic); got != want {
+		t.Errorf("Interval() = %+v, want %+v", got, want)
+	}
+	want.From = 2
+	if got := b.Interval(3, BirthPeewee); got != want {
+		t.Errorf("Interval() = %+v for birth peewee, want %+v", got, want)
 	}
 }
 

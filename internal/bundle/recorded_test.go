@@ -33,6 +33,7 @@ type fact struct {
 	FirstRelease       string              `json:"first_release"`
 	Touches            []string            `json:"touches"`
 	DataMigration      bool                `json:"data_migration"`
+	Destructive        bool                `json:"destructive"`
 	BackwardCompatible bool                `json:"backward_compatible"`
 	DDL                map[Engine][]string `json:"ddl"`
 	DDLAlembicOnly     map[Engine][]string `json:"ddl_alembic_only"`
@@ -154,6 +155,51 @@ func TestLabelsOfDataMigrations(t *testing.T) {
 		}
 		if listed && !fact.DataMigration {
 			t.Errorf("Revision %d (%s) is listed as a data migration, but changes no data", fact.Order, fact.ID)
+		}
+	}
+}
+
+// The records call destructive what removes or reshapes data that an older
+// release reads, the manifest what loses data.
+func TestDestructiveFollowsRecords(t *testing.T) {
+	t.Parallel()
+	different := map[string]string{
+		"c29facfe716b": "the column is retyped, and keeps every text as it is",
+		"4ace53fd72c8": "parts of times are cut off, which no older release reads",
+	}
+	b := openWebUI(t)
+	for _, fact := range facts(t) {
+		want := fact.Destructive
+		if _, listed := different[fact.ID]; listed {
+			want = !want
+		}
+		if got := b.Revisions[fact.Order-1].Destructive; got != want {
+			t.Errorf("Revision %d (%s) is destructive: %t, want %t", fact.Order, fact.ID, got, want)
+		}
+	}
+}
+
+var addsOrDrops = regexp.MustCompile(`^create table |^drop table |: add column |: drop column `)
+
+// A column or table that a revision adds is gone after its way down, with what
+// the application has written there, and so is what it has dropped.
+func TestLossyDownFollowsRecords(t *testing.T) {
+	t.Parallel()
+	// What the lists of changes do not show.
+	also := map[string]string{
+		"7e5b5dc7342b": "it makes tables in an empty database only",
+		"3ab32c4b8f59": "tags of several users can have one id after it",
+		"4ace53fd72c8": "it cuts times off",
+		"242a2047eae0": "it replaces texts that are no JSON",
+	}
+	b := openWebUI(t)
+	for _, fact := range facts(t) {
+		_, want := also[fact.ID]
+		for _, changes := range fact.DDL {
+			want = want || slices.ContainsFunc(changes, addsOrDrops.MatchString)
+		}
+		if got := b.Revisions[fact.Order-1].LossyDown != ""; got != want {
+			t.Errorf("Revision %d (%s) loses something on the way down: %t, want %t", fact.Order, fact.ID, got, want)
 		}
 	}
 }
