@@ -14,7 +14,7 @@ package controllers
 // +kubebuilder:rbac:groups=schemagate.dev,resources=databaseschemas/gate,verbs=update
 // +kubebuilder:rbac:groups=schemagate.dev,resources=databaseschemas/finalizers,verbs=update
 
-// Labelled pods are watched, their gate is taken off by a patch, and a drain
+// Labeled pods are watched, their gate is taken off by a patch, and a drain
 // deletes them.
 //
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch;delete

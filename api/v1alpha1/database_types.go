@@ -19,6 +19,7 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.tls.caFrom) || !has(self.host) || has(self.sslMode)",reason=FieldValueRequired,fieldPath=".sslMode",message="must be verify-ca or verify-full: with any other mode tls.caFrom would have no effect"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.sslMode) || self.sslMode != 'disable'",reason=FieldValueInvalid,fieldPath=".sslMode",message="must not be disable: tls is set"
 // +kubebuilder:validation:XValidation:rule="has(self.sqlite) == has(oldSelf.sqlite)",reason=FieldValueForbidden,message="the engine cannot change: create another DatabaseSchema for the other database"
+// +kubebuilder:validation:MinProperties=1
 type Database struct {
 	// urlFrom is where the connection URL is, in the form that Open WebUI
 	// takes as DATABASE_URL: postgres://, postgresql:// or SQLAlchemy's
@@ -90,6 +91,7 @@ type ValueSource struct {
 // CertificateSource says where a public certificate is: exactly one member.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.secretKeyRef) != has(self.configMapKeyRef)",reason=FieldValueInvalid,message="give the certificate in exactly one way: secretKeyRef or configMapKeyRef"
+// +kubebuilder:validation:MinProperties=1
 type CertificateSource struct {
 	// secretKeyRef is a key of a Secret in the same namespace.
 	// +optional

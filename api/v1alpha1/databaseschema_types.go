@@ -63,17 +63,17 @@ type DatabaseSchemaSpec struct {
 	Migrations Migrations `json:"migrations,omitzero"`
 
 	// target is the revision the database is brought to. Defaults to the
-	// highest revision that a labelled pod needs.
+	// highest revision that a labeled pod needs.
 	// +optional
 	// +kubebuilder:default={"type":"Workload"}
 	Target Target `json:"target,omitempty,omitzero"`
 
 	// rollout says how pods and migrations take turns.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={"strategy":"Auto"}
 	Rollout Rollout `json:"rollout,omitempty,omitzero"`
 
-	// gate is Enforced, or Open to let every labelled pod start whatever the
+	// gate is Enforced, or Open to let every labeled pod start whatever the
 	// database holds. Open is for emergencies; it takes effect without the
 	// operator and is reported for as long as it lasts. Defaults to Enforced.
 	// +optional
@@ -82,12 +82,12 @@ type DatabaseSchemaSpec struct {
 
 	// policy says what may be done without asking.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={"adopt":"Auto"}
 	Policy Policy `json:"policy,omitempty,omitzero"`
 
 	// execution shapes the migration Job.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={"lockTimeoutSeconds":5}
 	Execution Execution `json:"execution,omitempty,omitzero"`
 
 	// suspend stops new decisions: a running Job ends, nothing new starts,
@@ -98,23 +98,24 @@ type DatabaseSchemaSpec struct {
 	Suspend *bool `json:"suspend,omitempty"`
 }
 
-// GateMode says whether labelled pods are held.
+// GateMode says whether labeled pods are held.
 //
 // +kubebuilder:validation:Enum=Enforced;Open
 type GateMode string
 
 // Gate modes.
 const (
-	// GateEnforced holds every labelled pod until the schema serves it.
+	// GateEnforced holds every labeled pod until the schema serves it.
 	GateEnforced GateMode = "Enforced"
 
-	// GateDisabled lets every labelled pod start.
+	// GateDisabled lets every labeled pod start.
 	GateDisabled GateMode = "Open"
 )
 
 // Migrations is the source of the revisions: exactly one member that names one.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.bundle)",reason=FieldValueRequired,fieldPath=".bundle",message="name the source of the revisions, for example bundle: open-webui"
+// +kubebuilder:validation:MinProperties=1
 type Migrations struct {
 	// bundle names a set of revisions that is compiled into the operator.
 	// +optional
@@ -171,8 +172,9 @@ type RevisionRef string
 // +kubebuilder:validation:XValidation:rule="self.type == 'AppVersion' || !has(self.appVersion)",reason=FieldValueForbidden,fieldPath=".appVersion",message="must not be set unless type is AppVersion"
 // +kubebuilder:validation:XValidation:rule="self.type != 'Revision' || has(self.revision)",reason=FieldValueRequired,fieldPath=".revision",message="say which revision: type is Revision"
 // +kubebuilder:validation:XValidation:rule="self.type == 'Revision' || !has(self.revision)",reason=FieldValueForbidden,fieldPath=".revision",message="must not be set unless type is Revision"
+// +kubebuilder:validation:MinProperties=1
 type Target struct {
-	// type says what decides the target: the labelled pods, an application
+	// type says what decides the target: the labeled pods, an application
 	// version or a revision. Defaults to Workload.
 	// +optional
 	// +kubebuilder:default=Workload
@@ -195,7 +197,7 @@ type TargetType string
 
 // Target types.
 const (
-	// TargetWorkload takes the highest known revision that a labelled pod needs.
+	// TargetWorkload takes the highest known revision that a labeled pod needs.
 	TargetWorkload TargetType = "Workload"
 
 	// TargetAppVersion takes the revision that a named application release needs.
@@ -206,6 +208,8 @@ const (
 )
 
 // Rollout says how pods and migrations take turns.
+//
+// +kubebuilder:validation:MinProperties=1
 type Rollout struct {
 	// strategy says whether pods keep running while the database is
 	// migrated. Defaults to Auto: they do exactly when every pending revision
@@ -273,6 +277,8 @@ type RolloutBefore struct {
 }
 
 // Policy says what may be done without asking.
+//
+// +kubebuilder:validation:MinProperties=1
 type Policy struct {
 	// adopt says whether a database that another tool has migrated is taken
 	// over at the revision its catalog shows. Defaults to Auto.
@@ -313,7 +319,7 @@ type AdoptPolicy string
 
 // Adoption policies.
 const (
-	// AdoptAuto adopts a database whose catalog is recognised.
+	// AdoptAuto adopts a database whose catalog is recognized.
 	AdoptAuto AdoptPolicy = "Auto"
 
 	// AdoptNever refuses any database that schemagate has not created.

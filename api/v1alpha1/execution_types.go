@@ -3,6 +3,8 @@ package v1alpha1
 import corev1 "k8s.io/api/core/v1"
 
 // Execution shapes the migration Job.
+//
+// +kubebuilder:validation:MinProperties=1
 type Execution struct {
 	// lockTimeoutSeconds bounds how long one statement waits for a lock of
 	// another session before the revision is rolled back and tried again. In
@@ -27,7 +29,7 @@ type Execution struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=604800
-	ActiveDeadlineSeconds *int32 `json:"activeDeadlineSeconds,omitempty"`
+	ActiveDeadlineSeconds int32 `json:"activeDeadlineSeconds,omitempty"`
 
 	// ttlSecondsAfterFinished says how long a finished Job and its log stay.
 	// In seconds, 60 to 2592000; defaults to 86400, one day.
@@ -65,7 +67,7 @@ type PodTemplate struct {
 
 	// resources of the migration container.
 	// +optional
-	Resources corev1.ResourceRequirements `json:"resources,omitempty,omitzero"`
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// nodeSelector of the pod. At most 32 labels.
 	// +optional

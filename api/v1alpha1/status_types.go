@@ -3,16 +3,17 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // DatabaseSchemaStatus is what the controller has seen and decided.
+//
+// +kubebuilder:validation:MinProperties=1
 type DatabaseSchemaStatus struct {
 	// conditions of the schema. Ready, Migrated and GateOpen are always
 	// there; Reconciling, Stalled, Drifted and ApprovalRequired only while true.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that this status
 	// belongs to; -1 until the controller has seen the resource.
@@ -52,7 +53,7 @@ type DatabaseSchemaStatus struct {
 	// +optional
 	Gate GateStatus `json:"gate,omitempty,omitzero"`
 
-	// waitingPods counts the labelled pods that the gate holds.
+	// waitingPods counts the labeled pods that the gate holds.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	WaitingPods *int32 `json:"waitingPods,omitempty"`
@@ -64,6 +65,7 @@ type DatabaseSchemaStatus struct {
 	// history lists the last migrations, newest first, at most 10.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=10
 	History []HistoryEntry `json:"history,omitempty"`
 }

@@ -187,11 +187,6 @@ func (in *Execution) DeepCopyInto(out *Execution) {
 		*out = new(int32)
 		**out = **in
 	}
-	if in.ActiveDeadlineSeconds != nil {
-		in, out := &in.ActiveDeadlineSeconds, &out.ActiveDeadlineSeconds
-		*out = new(int32)
-		**out = **in
-	}
 	in.PodTemplate.DeepCopyInto(&out.PodTemplate)
 }
 
@@ -321,7 +316,11 @@ func (in *PodTemplate) DeepCopyInto(out *PodTemplate) {
 			(*out)[key] = val
 		}
 	}
-	in.Resources.DeepCopyInto(&out.Resources)
+	if in.Resources != nil {
+		in, out := &in.Resources, &out.Resources
+		*out = new(v1.ResourceRequirements)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.NodeSelector != nil {
 		in, out := &in.NodeSelector, &out.NodeSelector
 		*out = make(map[string]LabelValue, len(*in))

@@ -34,8 +34,8 @@ func ownSchema() admissionregistrationv1.MatchCondition {
 	}
 }
 
-// labelledPods matches one operation on pods that carry, or carried, the label.
-func labelledPods(operation admissionregistrationv1.OperationType, resources ...string) *admissionregistrationv1.MatchResources {
+// labeledPods matches one operation on pods that carry, or carried, the label.
+func labeledPods(operation admissionregistrationv1.OperationType, resources ...string) *admissionregistrationv1.MatchResources {
 	return &admissionregistrationv1.MatchResources{
 		ObjectSelector: &metav1.LabelSelector{
 			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: v1alpha1.LabelSchema, Operator: metav1.LabelSelectorOpExists}},

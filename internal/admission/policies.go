@@ -59,8 +59,8 @@ func Policies() []Policy {
 	return []Policy{addPolicy(), servedPolicy(), closedPolicy(), closedServedPolicy(), keepPolicy(), fixedPolicy()}
 }
 
-// addPolicy puts the gate on every labelled pod, and keeps the application from
-// migrating its database itself. It fails closed: without it no labelled pod
+// addPolicy puts the gate on every labeled pod, and keeps the application from
+// migrating its database itself. It fails closed: without it no labeled pod
 // is created.
 func addPolicy() Policy {
 	return Policy{
@@ -70,7 +70,7 @@ func addPolicy() Policy {
 			Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
 				FailurePolicy:      new(admissionregistrationv1.Fail),
 				ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
-				MatchConstraints:   labelledPods(admissionregistrationv1.Create, "pods"),
+				MatchConstraints:   labeledPods(admissionregistrationv1.Create, "pods"),
 				Variables: cel(gated, annotations, bound, containerName, app, variable{
 					// position of the application container, or -1.
 					"position", `size(variables.app) == 1
@@ -120,7 +120,7 @@ func servedPolicy() Policy {
 				FailurePolicy:      new(admissionregistrationv1.Ignore),
 				ReinvocationPolicy: admissionregistrationv1.IfNeededReinvocationPolicy,
 				ParamKind:          schemaKind(),
-				MatchConstraints:   labelledPods(admissionregistrationv1.Create, "pods"),
+				MatchConstraints:   labeledPods(admissionregistrationv1.Create, "pods"),
 				MatchConditions:    []admissionregistrationv1.MatchCondition{ownSchema()},
 				Variables:          cel(decision...),
 				Mutations: []admissionregistrationv1.Mutation{
@@ -161,7 +161,7 @@ func servedPolicy() Policy {
 func closedPolicy() Policy {
 	return validating(naming.PolicyClosed, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy:    new(admissionregistrationv1.Fail),
-		MatchConstraints: labelledPods(admissionregistrationv1.Create, "pods"),
+		MatchConstraints: labeledPods(admissionregistrationv1.Create, "pods"),
 		Variables:        cel(gated, annotations, bound, marked),
 		Validations: []admissionregistrationv1.Validation{{
 			Expression: `variables.gated || variables.bound || variables.marked`,
@@ -185,7 +185,7 @@ func closedServedPolicy() Policy {
 	return validating(naming.PolicyClosedServed, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy:    new(admissionregistrationv1.Fail),
 		ParamKind:        schemaKind(),
-		MatchConstraints: labelledPods(admissionregistrationv1.Create, "pods"),
+		MatchConstraints: labeledPods(admissionregistrationv1.Create, "pods"),
 		MatchConditions:  []admissionregistrationv1.MatchCondition{ownSchema()},
 		Variables:        cel(append(slices.Clone(decision), marked)...),
 		Validations: []admissionregistrationv1.Validation{{
@@ -249,7 +249,7 @@ func fixedPolicy() Policy {
 	return validating(naming.PolicyFixed, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		FailurePolicy: new(admissionregistrationv1.Fail),
 		// The status and the other subresources change labels and annotations, too.
-		MatchConstraints: labelledPods(admissionregistrationv1.Update, "pods", "pods/status", "pods/ephemeralcontainers", "pods/resize"),
+		MatchConstraints: labeledPods(admissionregistrationv1.Update, "pods", "pods/status", "pods/ephemeralcontainers", "pods/resize"),
 		Variables:        cel(annotations, containerName, app, before, after, was),
 		Validations: []admissionregistrationv1.Validation{{
 			Expression: `variables.before == variables.after || (!variables.before.hasValue() && variables.gated)`,

@@ -16,9 +16,7 @@ const (
 )
 
 const (
-	// Namespace is where the operator runs, and ServiceAccount its account,
-	// as config/ has them.
-	Namespace      = "schemagate-system"
+	// ServiceAccount is the operator's account, as config/ has it.
 	ServiceAccount = "schemagate"
 
 	// LeaderElectionID names the Lease of the operator's leader.
@@ -27,9 +25,11 @@ const (
 	// FieldOwner owns the fields that the operator applies.
 	FieldOwner = "schemagate"
 
-	// LabelManagedBy and ManagedBy mark the objects that the operator creates.
+	// LabelManagedBy marks the objects that the operator creates.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
-	ManagedBy      = "schemagate"
+
+	// ManagedBy is the value of LabelManagedBy on them.
+	ManagedBy = "schemagate"
 
 	// LabelJobSchema on a migration Job and its pod names the DatabaseSchema
 	// they belong to. It is not v1alpha1.LabelSchema: the gate would hold the

@@ -26,21 +26,21 @@ const (
 // serves0110 is what a database at revision 73 serves.
 var serves0110 = v1alpha1.Serves{From: 68, To: 73, AppFrom: "0.11.0", AppBefore: "0.11.1"}
 
-func TestUnlabelledPodIsUntouched(t *testing.T) {
+func TestUnlabeledPodIsUntouched(t *testing.T) {
 	t.Parallel()
 	namespace := server.NewNamespace(t)
 	newServingSchema(t, namespace, serves0110)
 	for _, image := range []string{appImage, "ghcr.io/open-webui/open-webui:main"} {
-		pod := labelledPod(namespace, image)
+		pod := labeledPod(namespace, image)
 		pod.Labels = map[string]string{"app": "open-webui"}
 		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/quota"}}
 		want := pod.DeepCopy()
 		create(t, pod)
 		if diff := cmp.Diff(gateNames(want), gateNames(pod)); diff != "" {
-			t.Errorf("gates of an unlabelled pod (-want +got):\n%s", diff)
+			t.Errorf("gates of an unlabeled pod (-want +got):\n%s", diff)
 		}
 		if len(pod.Annotations) != 0 || len(pod.Spec.Containers[0].Env) != 0 {
-			t.Errorf("an unlabelled pod was changed: annotations %v, env %v", pod.Annotations, pod.Spec.Containers[0].Env)
+			t.Errorf("an unlabeled pod was changed: annotations %v, env %v", pod.Annotations, pod.Spec.Containers[0].Env)
 		}
 	}
 }
@@ -146,12 +146,12 @@ func TestOnlyTheOwnCurrentSchemaServes(t *testing.T) {
 			}
 			// The API server decides on a cached copy, so the last state is
 			// waited for, and then has to last.
-			apiserver.Eventually(t, func(context.Context) (bool, string) {
-				pod := labelledPod(namespace, appImage)
-				create(t, pod, client.DryRunAll)
-				return schedgate.Has(pod) != tc.served, fmt.Sprintf("gates %v", gateNames(pod))
+			apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+				pod := labeledPod(namespace, appImage)
+				err := server.Client.Create(ctx, pod, client.DryRunAll)
+				return err == nil && schedgate.Has(pod) != tc.served, fmt.Sprintf("gates %v, %v", gateNames(pod), err)
 			})
-			pod := labelledPod(namespace, appImage)
+			pod := labeledPod(namespace, appImage)
 			create(t, pod)
 			if schedgate.Has(pod) == tc.served {
 				t.Errorf("gates %v, want served: %v", gateNames(pod), tc.served)
@@ -167,7 +167,7 @@ func TestOnlyTheOwnCurrentSchemaServes(t *testing.T) {
 // before it as often as not.
 func TestMissingSchema(t *testing.T) {
 	t.Parallel()
-	pod := labelledPod(server.NewNamespace(t), appImage)
+	pod := labeledPod(server.NewNamespace(t), appImage)
 	create(t, pod)
 	if !schedgate.Has(pod) {
 		t.Errorf("gates %v, want ours", gateNames(pod))
@@ -190,7 +190,7 @@ func TestOtherGatesStay(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pod := labelledPod(namespace, tc.image)
+			pod := labeledPod(namespace, tc.image)
 			for _, gate := range tc.gates {
 				pod.Spec.SchedulingGates = append(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: gate})
 			}
@@ -269,7 +269,7 @@ func TestExplicitTarget(t *testing.T) {
 			create(t, schema)
 			schema.Status.TargetRevision = tc.status
 			serve(t, schema, serves0110)
-			pod := labelledPod(namespace, tc.image)
+			pod := labeledPod(namespace, tc.image)
 			create(t, pod)
 			if got := !schedgate.Has(pod); got != tc.served {
 				t.Errorf("served = %v, want %v", got, tc.served)
@@ -291,7 +291,7 @@ func TestOneOfManySchemas(t *testing.T) {
 		}
 	}
 	for i := range 5 {
-		pod := labelledPod(namespace, appImage)
+		pod := labeledPod(namespace, appImage)
 		pod.Labels[v1alpha1.LabelSchema] = fmt.Sprintf("schema-%d", i)
 		create(t, pod)
 		if got, want := !schedgate.Has(pod), i%2 == 0; got != want {
@@ -308,7 +308,7 @@ func TestForgedMark(t *testing.T) {
 	t.Parallel()
 	namespace := server.NewNamespace(t)
 	newServingSchema(t, namespace, serves0110)
-	pod := labelledPod(namespace, "app:9.9.9")
+	pod := labeledPod(namespace, "app:9.9.9")
 	pod.Annotations = map[string]string{v1alpha1.AnnotationServedBy: schemaName + "/76", "kept": "yes"}
 	create(t, pod)
 	if !schedgate.Has(pod) {
@@ -324,7 +324,7 @@ func TestNodeNameSet(t *testing.T) {
 	t.Parallel()
 	namespace := server.NewNamespace(t)
 	newServingSchema(t, namespace, serves0110)
-	pod := labelledPod(namespace, appImage)
+	pod := labeledPod(namespace, appImage)
 	pod.Spec.NodeName = "some-node"
 	create(t, pod)
 	for name, change := range map[string]func(*corev1.Pod){
@@ -335,7 +335,7 @@ func TestNodeNameSet(t *testing.T) {
 			p.Annotations = map[string]string{v1alpha1.AnnotationServedBy: schemaName + "/73"}
 		},
 	} {
-		pod := labelledPod(namespace, appImage)
+		pod := labeledPod(namespace, appImage)
 		pod.Spec.NodeName = "some-node"
 		change(pod)
 		err := server.Client.Create(t.Context(), pod)
@@ -371,7 +371,7 @@ func TestMigrationsSwitchedOff(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pod := labelledPod(namespace, tc.image)
+			pod := labeledPod(namespace, tc.image)
 			pod.Spec.InitContainers = []corev1.Container{{Name: "init", Image: "init:1"}}
 			pod.Spec.Containers = []corev1.Container{
 				{Name: "proxy", Image: "proxy:1"}, {Name: v1alpha1.DefaultContainer, Image: tc.image, Env: tc.env},

@@ -14,9 +14,9 @@ import (
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
 )
 
-func create(t *testing.T, object client.Object, options ...client.CreateOption) {
+func create(t *testing.T, object client.Object) {
 	t.Helper()
-	if err := server.Client.Create(t.Context(), object, options...); err != nil {
+	if err := server.Client.Create(t.Context(), object); err != nil {
 		t.Fatalf("creating %T: %v", object, err)
 	}
 }
@@ -30,12 +30,11 @@ func updateStatus(t *testing.T, schema *v1alpha1.DatabaseSchema) {
 
 // newServingSchema creates a schema whose status, of its current generation,
 // serves an interval.
-func newServingSchema(t *testing.T, namespace string, interval v1alpha1.Serves) *v1alpha1.DatabaseSchema {
+func newServingSchema(t *testing.T, namespace string, interval v1alpha1.Serves) {
 	t.Helper()
 	schema := apiserver.NewSchema(namespace, schemaName)
 	create(t, schema)
 	serve(t, schema, interval)
-	return schema
 }
 
 // serve writes the status that the operator would write, and waits until the
@@ -46,16 +45,16 @@ func serve(t *testing.T, schema *v1alpha1.DatabaseSchema, interval v1alpha1.Serv
 	schema.Status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateOpen}
 	schema.Status.Serves = interval
 	updateStatus(t, schema)
-	apiserver.Eventually(t, func(context.Context) (bool, string) {
-		pod := labelledPod(schema.Namespace, "app:1")
+	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+		pod := labeledPod(schema.Namespace, "app:1")
 		pod.Labels[v1alpha1.LabelSchema] = schema.Name
 		pod.Annotations = map[string]string{v1alpha1.AnnotationRequires: fmt.Sprint(interval.To)}
-		create(t, pod, client.DryRunAll)
-		return !schedgate.Has(pod), "the status does not act yet"
+		err := server.Client.Create(ctx, pod, client.DryRunAll)
+		return err == nil && !schedgate.Has(pod), fmt.Sprintf("the status does not act yet (%v)", err)
 	})
 }
 
-func labelledPod(namespace, image string) *corev1.Pod {
+func labeledPod(namespace, image string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, GenerateName: "open-webui-", Labels: map[string]string{v1alpha1.LabelSchema: schemaName},

@@ -54,7 +54,7 @@ func TestWhoOpensTheGate(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pod := labelledPod(namespace, "app:9.9.9")
+			pod := labeledPod(namespace, "app:9.9.9")
 			pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/quota"}}
 			create(t, pod)
 			err := tc.client.Patch(t.Context(), pod.DeepCopy(), removeGate(pod))
@@ -79,7 +79,7 @@ func TestWhoOpensTheGate(t *testing.T) {
 // TestLabelEditedAwayFirst: the gate is guarded on a pod without the label, too.
 func TestLabelEditedAwayFirst(t *testing.T) {
 	t.Parallel()
-	pod := labelledPod(server.NewNamespace(t), "app:9.9.9")
+	pod := labeledPod(server.NewNamespace(t), "app:9.9.9")
 	create(t, pod)
 	base := pod.DeepCopy()
 	delete(pod.Labels, v1alpha1.LabelSchema)
@@ -93,7 +93,7 @@ func TestLabelEditedAwayFirst(t *testing.T) {
 	}
 
 	// A gate from a pod template, on a pod that never had the label.
-	templated := labelledPod(pod.Namespace, "app:9.9.9")
+	templated := labeledPod(pod.Namespace, "app:9.9.9")
 	templated.Labels = nil
 	templated.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha1.GateName}}
 	create(t, templated)
@@ -151,7 +151,7 @@ func TestWhatADecisionWasBasedOnIsFixed(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pod := labelledPod(namespace, appImage)
+			pod := labeledPod(namespace, appImage)
 			if tc.before != nil {
 				tc.before(pod)
 			}

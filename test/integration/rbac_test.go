@@ -131,7 +131,7 @@ func TestOperatorOpensTheGate(t *testing.T) {
 	home, namespace := server.NewNamespace(t), server.NewNamespace(t)
 	bindOperator(t, home, namespace)
 	c := awaitAuthorized(t, namespace, server.As(t, operator(home)))
-	pod := labelledPod(namespace, "app:9.9.9")
+	pod := labeledPod(namespace, "app:9.9.9")
 	create(t, pod)
 	stale := removeGate(pod)
 	pod.Annotations = map[string]string{v1alpha1.AnnotationHold: "2"}
@@ -170,10 +170,10 @@ func TestManager(t *testing.T) {
 			awaitAuthorized(t, namespace, server.As(t, operator(home)))
 			for _, n := range []string{namespace, other} {
 				create(t, apiserver.NewSchema(n, schemaName))
-				create(t, labelledPod(n, appImage))
-				unlabelled := labelledPod(n, appImage)
-				unlabelled.Labels = nil
-				create(t, unlabelled)
+				create(t, labeledPod(n, appImage))
+				unlabeled := labeledPod(n, appImage)
+				unlabeled.Labels = nil
+				create(t, unlabeled)
 			}
 			c := startManager(t, home, options)
 
@@ -203,7 +203,7 @@ func startManager(t *testing.T, home string, options manager.Options) client.Cli
 	t.Helper()
 	config := rest.CopyConfig(server.Config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: operator(home), Groups: []string{"system:authenticated", "system:serviceaccounts"}}
-	mgr, err := manager.New(config, options, testr.New(t))
+	mgr, err := manager.New(t.Context(), config, options, testr.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}

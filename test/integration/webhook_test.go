@@ -39,15 +39,15 @@ func TestWebhookAfterwards(t *testing.T) {
 	// server's choice.
 	noGates := patchOperation{"add", "/spec/schedulingGates", []string{}}
 	tests := map[string]struct {
-		image      string
-		unlabelled bool
-		patch      []patchOperation
-		reinvoked  bool   // the webhook acts on the first call only
-		policy     string // that refuses; else
-		gated      bool
+		image     string
+		unlabeled bool
+		patch     []patchOperation
+		reinvoked bool   // the webhook acts on the first call only
+		policy    string // that refuses; else
+		gated     bool
 	}{
-		"label added": {image: "app:9.9.9", unlabelled: true, patch: []patchOperation{{"add", label, schemaName}}, policy: naming.PolicyClosed},
-		"label added to a pod that would be served": {image: appImage, unlabelled: true, patch: []patchOperation{{"add", label, schemaName}}, policy: naming.PolicyClosed},
+		"label added": {image: "app:9.9.9", unlabeled: true, patch: []patchOperation{{"add", label, schemaName}}, policy: naming.PolicyClosed},
+		"label added to a pod that would be served": {image: appImage, unlabeled: true, patch: []patchOperation{{"add", label, schemaName}}, policy: naming.PolicyClosed},
 		"image rewritten to one not served":         {image: appImage, patch: replaceImage("app:9.9.9"), gated: true},
 		"image rewritten to one served":             {image: "app:9.9.9", patch: replaceImage("mirror.example.com/app:0.11.0")},
 		"registry rewritten":                        {image: appImage, patch: replaceImage("mirror.example.com/open-webui:v0.11.0")},
@@ -63,7 +63,8 @@ func TestWebhookAfterwards(t *testing.T) {
 		"schema replaced by one that does not serve, gate removed, mark forged": {
 			image: appImage,
 			patch: []patchOperation{
-				{"replace", label, "held"}, noGates,
+				{"replace", label, "held"},
+				noGates,
 				{"add", "/metadata/annotations", map[string]string{v1alpha1.AnnotationServedBy: "held/73"}},
 			},
 			policy: naming.PolicyClosedServed,
@@ -76,9 +77,9 @@ func TestWebhookAfterwards(t *testing.T) {
 			newServingSchema(t, namespace, serves0110)
 			create(t, apiserver.NewSchema(namespace, "held"))
 			startWebhook(t, namespace, tc.patch)
-			pod := labelledPod(namespace, tc.image)
+			pod := labeledPod(namespace, tc.image)
 			pod.Labels["app"] = "open-webui"
-			if tc.unlabelled {
+			if tc.unlabeled {
 				delete(pod.Labels, v1alpha1.LabelSchema)
 			}
 			if tc.policy != "" {
@@ -157,7 +158,7 @@ func startWebhook(t *testing.T, namespace string, patch []patchOperation) {
 		}
 	})
 	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
-		pod := labelledPod(namespace, appImage)
+		pod := labeledPod(namespace, appImage)
 		pod.Name, pod.GenerateName, pod.Labels = "probe", "", nil
 		if err := server.Client.Create(ctx, pod, client.DryRunAll); err != nil {
 			return false, err.Error()

@@ -104,7 +104,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: execution
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.Execution
-      default: {}
+      default:
+        lockTimeoutSeconds: 5
     - name: gate
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.GateMode
@@ -115,11 +116,13 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: policy
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.Policy
-      default: {}
+      default:
+        adopt: Auto
     - name: rollout
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.Rollout
-      default: {}
+      default:
+        strategy: Auto
     - name: suspend
       type:
         scalar: boolean

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -53,7 +54,7 @@ func render(objects []runtime.Object) ([]byte, error) {
 		}
 		// The server owns the status and the time of creation.
 		delete(content, "status")
-		delete(content["metadata"].(map[string]any), "creationTimestamp")
+		unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
 		document, err := yaml.Marshal(content)
 		if err != nil {
 			return nil, err

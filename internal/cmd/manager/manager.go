@@ -67,7 +67,7 @@ func Run(ctx context.Context, restConfig *rest.Config, options Options, log io.W
 	}
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
-	mgr, err := New(restConfig, options, logger)
+	mgr, err := New(ctx, restConfig, options, logger)
 	if err != nil {
 		return err
 	}
@@ -75,14 +75,14 @@ func Run(ctx context.Context, restConfig *rest.Config, options Options, log io.W
 	return mgr.Start(ctx)
 }
 
-// New builds the manager: its caches hold DatabaseSchemas and labelled pods of
-// the namespaces it serves, and nothing else.
-func New(restConfig *rest.Config, options Options, logger logr.Logger) (ctrl.Manager, error) {
+// New builds the manager: its caches hold DatabaseSchemas and labeled pods of
+// the namespaces it serves, and nothing else. The context bounds building it.
+func New(ctx context.Context, restConfig *rest.Config, options Options, logger logr.Logger) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	labelled, err := labels.NewRequirement(v1alpha1.LabelSchema, selection.Exists, nil)
+	labeled, err := labels.NewRequirement(v1alpha1.LabelSchema, selection.Exists, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func New(restConfig *rest.Config, options Options, logger logr.Logger) (ctrl.Man
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces,
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Pod{}: {Label: labels.NewSelector().Add(*labelled)},
+				&corev1.Pod{}: {Label: labels.NewSelector().Add(*labeled)},
 			},
 		},
 		Metrics: metricsserver.Options{
@@ -116,7 +116,7 @@ func New(restConfig *rest.Config, options Options, logger logr.Logger) (ctrl.Man
 	watched := mgr.GetCache()
 	for _, object := range []client.Object{&v1alpha1.DatabaseSchema{}, &corev1.Pod{}} {
 		// Asking for the informer is what makes the cache watch.
-		if _, err := watched.GetInformer(context.Background(), object, cache.BlockUntilSynced(false)); err != nil {
+		if _, err := watched.GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return nil, fmt.Errorf("watching %T: %w", object, err)
 		}
 	}

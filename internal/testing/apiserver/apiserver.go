@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -90,7 +91,7 @@ func start() (*Server, error) {
 		return nil, fmt.Errorf("%s is not set: run the tests with `make test`, or set it to the directory that `make cluster-binaries` prints", BinariesEnv)
 	}
 	for _, name := range []string{"kube-apiserver", "etcd"} {
-		if _, err := os.Stat(filepath.Join(binaries, name)); err != nil {
+		if _, err := exec.LookPath(filepath.Join(binaries, name)); err != nil {
 			return nil, fmt.Errorf("%s is %s, which does not hold %s: run `make cluster-binaries`: %w", BinariesEnv, binaries, name, err)
 		}
 	}
@@ -125,7 +126,7 @@ func RepositoryRoot() string {
 
 // NewNamespace creates a namespace for one test. The API server runs without
 // the controller that would empty it, so it is left to go with the server.
-func (s *Server) NewNamespace(t testing.TB) string {
+func (s *Server) NewNamespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	if err := s.Client.Create(t.Context(), namespace); err != nil {
@@ -135,7 +136,7 @@ func (s *Server) NewNamespace(t testing.TB) string {
 }
 
 // As returns a client that acts as the named user.
-func (s *Server) As(t testing.TB, user string, groups ...string) client.Client {
+func (s *Server) As(t *testing.T, user string, groups ...string) client.Client {
 	t.Helper()
 	config := rest.CopyConfig(s.Config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append([]string{"system:authenticated"}, groups...)}
@@ -160,7 +161,7 @@ func (s *Server) InstallPolicies(ctx context.Context) error {
 
 // Eventually calls condition until it returns true, and fails the test with
 // the last reason when it does not within Timeout.
-func Eventually(t testing.TB, condition func(ctx context.Context) (done bool, reason string)) {
+func Eventually(t *testing.T, condition func(ctx context.Context) (done bool, reason string)) {
 	t.Helper()
 	var reason string
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, Timeout, true, func(ctx context.Context) (bool, error) {

@@ -53,20 +53,20 @@ func images() []Case {
 	image := func(reference string, want requirement.Requirement) {
 		cases = append(cases, Case{Name: "image " + reference, Containers: one("open-webui", reference), Want: want})
 	}
-	image("ghcr.io/open-webui/open-webui:v0.11.0", tagged("v0.11.0", 0, 11, 0))
-	image("ghcr.io/open-webui/open-webui:0.11.0", tagged("0.11.0", 0, 11, 0))
-	image("ghcr.io/open-webui/open-webui:0.11.0-cuda", tagged("0.11.0-cuda", 0, 11, 0))
-	image("ghcr.io/open-webui/open-webui:v0.11.0-cuda126", tagged("v0.11.0-cuda126", 0, 11, 0))
-	image("ghcr.io/open-webui/open-webui:v0.11.0-dev", tagged("v0.11.0-dev", 0, 11, 0))
-	image("ghcr.io/open-webui/open-webui:0.10.2", tagged("0.10.2", 0, 10, 2))
-	image("ghcr.io/open-webui/open-webui:v0.9.6", tagged("v0.9.6", 0, 9, 6))
-	image("ghcr.io/open-webui/open-webui:v0.11.1", tagged("v0.11.1", 0, 11, 1))
-	image("ghcr.io/open-webui/open-webui:v0.11.7", tagged("v0.11.7", 0, 11, 7))
-	image("ghcr.io/open-webui/open-webui:v0.110.0", tagged("v0.110.0", 0, 110, 0))
-	image("open-webui:0.11.0", tagged("0.11.0", 0, 11, 0))
-	image("localhost:5000/open-webui:0.11.0", tagged("0.11.0", 0, 11, 0))
-	image("registry.example.com:5000/a/b/open-webui:0.11.0", tagged("0.11.0", 0, 11, 0))
-	image("registry.example.com:5000/open-webui:0.11.0"+digest, tagged("0.11.0", 0, 11, 0))
+	image("ghcr.io/open-webui/open-webui:v0.11.0", tagged("v0.11.0", 11, 0))
+	image("ghcr.io/open-webui/open-webui:0.11.0", tagged("0.11.0", 11, 0))
+	image("ghcr.io/open-webui/open-webui:0.11.0-cuda", tagged("0.11.0-cuda", 11, 0))
+	image("ghcr.io/open-webui/open-webui:v0.11.0-cuda126", tagged("v0.11.0-cuda126", 11, 0))
+	image("ghcr.io/open-webui/open-webui:v0.11.0-dev", tagged("v0.11.0-dev", 11, 0))
+	image("ghcr.io/open-webui/open-webui:0.10.2", tagged("0.10.2", 10, 2))
+	image("ghcr.io/open-webui/open-webui:v0.9.6", tagged("v0.9.6", 9, 6))
+	image("ghcr.io/open-webui/open-webui:v0.11.1", tagged("v0.11.1", 11, 1))
+	image("ghcr.io/open-webui/open-webui:v0.11.7", tagged("v0.11.7", 11, 7))
+	image("ghcr.io/open-webui/open-webui:v0.110.0", tagged("v0.110.0", 110, 0))
+	image("open-webui:0.11.0", tagged("0.11.0", 11, 0))
+	image("localhost:5000/open-webui:0.11.0", tagged("0.11.0", 11, 0))
+	image("registry.example.com:5000/a/b/open-webui:0.11.0", tagged("0.11.0", 11, 0))
+	image("registry.example.com:5000/open-webui:0.11.0"+digest, tagged("0.11.0", 11, 0))
 	image("ghcr.io/open-webui/open-webui:0.11", untagged("0.11"))
 	image("ghcr.io/open-webui/open-webui:0", untagged("0"))
 	image("ghcr.io/open-webui/open-webui:0.11.0.1", untagged("0.11.0.1"))
@@ -93,17 +93,17 @@ func containers() []Case {
 		{
 			Name:       "only container has another name",
 			Containers: one("web", app),
-			Want:       tagged("0.11.0", 0, 11, 0),
+			Want:       tagged("0.11.0", 11, 0),
 		},
 		{
 			Name:       "sidecar put first",
 			Containers: append(one("proxy", sidecar), one("open-webui", app)...),
-			Want:       tagged("0.11.0", 0, 11, 0),
+			Want:       tagged("0.11.0", 11, 0),
 		},
 		{
 			Name:       "sidecar put last",
 			Containers: append(one("open-webui", app), one("proxy", sidecar)...),
-			Want:       tagged("0.11.0", 0, 11, 0),
+			Want:       tagged("0.11.0", 11, 0),
 		},
 		{
 			Name:       "several containers, none with the default name",
@@ -114,13 +114,13 @@ func containers() []Case {
 			Name:        "several containers, one named by the annotation",
 			Annotations: map[string]string{v1alpha1.AnnotationContainer: "web"},
 			Containers:  append(one("proxy", sidecar), one("web", app)...),
-			Want:        tagged("0.11.0", 0, 11, 0),
+			Want:        tagged("0.11.0", 11, 0),
 		},
 		{
 			Name:        "the annotation comes before the default name",
 			Annotations: map[string]string{v1alpha1.AnnotationContainer: "web"},
 			Containers:  append(one("open-webui", sidecar), one("web", app)...),
-			Want:        tagged("0.11.0", 0, 11, 0),
+			Want:        tagged("0.11.0", 11, 0),
 		},
 		{
 			Name:        "the annotation names a container that is not there",
@@ -138,7 +138,7 @@ func containers() []Case {
 			Name:           "init containers do not count",
 			Containers:     one("web", app),
 			InitContainers: append(one("wait", "busybox:1.36.1"), one("prepare", "open-webui:0.1.117")...),
-			Want:           tagged("0.11.0", 0, 11, 0),
+			Want:           tagged("0.11.0", 11, 0),
 		},
 		{
 			Name:           "an init container with the default name does not count",
@@ -201,9 +201,9 @@ func one(name, image string) []corev1.Container {
 	return []corev1.Container{{Name: name, Image: image}}
 }
 
-func tagged(tag string, major, minor, patch int32) requirement.Requirement {
+func tagged(tag string, minor, patch int32) requirement.Requirement {
 	return requirement.Requirement{
-		Source: requirement.FromImage, Tag: tag, App: appversion.Version{Major: major, Minor: minor, Patch: patch},
+		Source: requirement.FromImage, Tag: tag, App: appversion.Version{Minor: minor, Patch: patch},
 	}
 }
 

@@ -17,11 +17,11 @@ type DatabaseSchemaSpecApplyConfiguration struct {
 	// migrations is the source of the revisions.
 	Migrations *MigrationsApplyConfiguration `json:"migrations,omitempty"`
 	// target is the revision the database is brought to. Defaults to the
-	// highest revision that a labelled pod needs.
+	// highest revision that a labeled pod needs.
 	Target *TargetApplyConfiguration `json:"target,omitempty"`
 	// rollout says how pods and migrations take turns.
 	Rollout *RolloutApplyConfiguration `json:"rollout,omitempty"`
-	// gate is Enforced, or Open to let every labelled pod start whatever the
+	// gate is Enforced, or Open to let every labeled pod start whatever the
 	// database holds. Open is for emergencies; it takes effect without the
 	// operator and is reported for as long as it lasts. Defaults to Enforced.
 	Gate *apiv1alpha1.GateMode `json:"gate,omitempty"`

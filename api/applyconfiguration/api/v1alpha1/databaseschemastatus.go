@@ -37,7 +37,7 @@ type DatabaseSchemaStatusApplyConfiguration struct {
 	Serves *ServesApplyConfiguration `json:"serves,omitempty"`
 	// gate says whether pods within serves are let through, and why.
 	Gate *GateStatusApplyConfiguration `json:"gate,omitempty"`
-	// waitingPods counts the labelled pods that the gate holds.
+	// waitingPods counts the labeled pods that the gate holds.
 	WaitingPods *int32 `json:"waitingPods,omitempty"`
 	// verifiedTime is when a Job last looked at the database itself.
 	VerifiedTime *metav1.Time `json:"verifiedTime,omitempty"`

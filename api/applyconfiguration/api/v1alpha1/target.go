@@ -11,7 +11,7 @@ import (
 //
 // Target is the revision the database is brought to.
 type TargetApplyConfiguration struct {
-	// type says what decides the target: the labelled pods, an application
+	// type says what decides the target: the labeled pods, an application
 	// version or a revision. Defaults to Workload.
 	Type *apiv1alpha1.TargetType `json:"type,omitempty"`
 	// appVersion is the application release whose revision is the target.
