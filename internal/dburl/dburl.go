@@ -148,7 +148,10 @@ func FromFields(f Fields) (Database, error) {
 		Engine: Postgres, Hosts: []Host{{Name: host, Port: uint16(port)}},
 		User: f.User, Password: f.Password, Name: f.Name, TLS: f.TLS,
 	}
-	return d, d.complete()
+	if err := d.complete(); err != nil {
+		return Database{}, err
+	}
+	return d, nil
 }
 
 // complete sets defaults and validates what is the same for URLs and fields.

@@ -89,7 +89,10 @@ func parsePostgres(rest string) (Database, error) {
 	if err := d.setHosts(host, port, query); err != nil {
 		return Database{}, err
 	}
-	return d, d.complete()
+	if err := d.complete(); err != nil {
+		return Database{}, err
+	}
+	return d, nil
 }
 
 // decode undoes percent-encoding and leaves what is none, as Python does.

@@ -70,15 +70,21 @@ func (w *blockerWatch) look(ctx context.Context, e *postgresEngine, pid int) {
 	w.seen = found
 }
 
-// last returns the blockers seen last, if any.
+// last returns the blockers seen last, if any. Without a watch nobody was seen.
 func (w *blockerWatch) last() []result.Blocker {
+	if w == nil {
+		return nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen
 }
 
-// stop ends the watch and waits for it.
+// stop ends the watch, if there is one, and waits for it.
 func (w *blockerWatch) stop() {
+	if w == nil {
+		return
+	}
 	w.cancel()
 	<-w.ended
 }

@@ -116,18 +116,8 @@ func newSQLite(tb testing.TB) place {
 	return place{url: "sqlite:///" + path, db: db}
 }
 
-// onEach runs a test on both engines.
-func onEach(t *testing.T, test func(t *testing.T, p place)) {
-	t.Helper()
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, newPostgres(t))
-	})
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, newSQLite(t))
-	})
-}
+// engines are the ways to get an empty database, by engine.
+var engines = map[string]func(testing.TB) place{"postgres": newPostgres, "sqlite": newSQLite}
 
 func (p place) dialect() step.Dialect {
 	if strings.HasPrefix(p.url, "sqlite") {

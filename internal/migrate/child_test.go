@@ -46,7 +46,7 @@ func child(url, target string) int {
 		Bundle: b, Files: files, Database: d, Target: target, AllowDowngrade: true, Version: "child", RetryTimeout: 20 * time.Second,
 		Report: func(e Event) {
 			if e.Kind == EventStarted {
-				_, _ = fmt.Println(e.Revision)
+				_, _ = fmt.Fprintln(os.Stdout, e.Revision)
 			}
 		},
 	})

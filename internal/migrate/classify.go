@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/lib/pq"
 	"modernc.org/sqlite"
@@ -21,9 +22,8 @@ import (
 // classify turns any error into an *Error with an outcome, a reason and what
 // may be told outside. It never copies a server's message into the Failure.
 func classify(err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
-		return known
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known.placed(err)
 	}
 	e := &Error{Outcome: result.Permanent, Reason: result.ReasonInternal, Err: err}
 	e.locate(err)
@@ -38,40 +38,44 @@ func classify(err error) *Error {
 	return e
 }
 
+// placed returns the error with the revision that err, which wraps it, names.
+func (e *Error) placed(err error) *Error {
+	var file *fileError
+	if e.Failure.Revision != 0 || !errors.As(err, &file) {
+		return e
+	}
+	placed := *e
+	placed.Failure.Revision, placed.Failure.Direction = file.unit.revision, string(file.unit.direction)
+	return &placed
+}
+
 // locate fills in the place that the error carries.
 func (e *Error) locate(err error) {
-	var file *fileError
-	if errors.As(err, &file) {
+	if file, ok := errors.AsType[*fileError](err); ok {
 		e.Failure.Revision, e.Failure.Direction = file.unit.revision, string(file.unit.direction)
 		e.Failure.Line, e.Failure.Step = file.line, file.step
 	}
-	var blocked *blockedError
-	if errors.As(err, &blocked) {
+	if blocked, ok := errors.AsType[*blockedError](err); ok {
 		e.Failure.Blockers = blocked.blockers
 	}
-	var server *pq.Error
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pq.Error](err); ok {
 		e.Failure.SQLState = string(server.Code)
 		e.Failure.Table, e.Failure.Column, e.Failure.Constraint = server.Table, server.Column, server.Constraint
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		e.Failure.SQLiteCode = lite.Code()
 	}
-	var data *step.DataError
-	if errors.As(err, &data) {
+	if data, ok := errors.AsType[*step.DataError](err); ok {
 		e.Failure.Table = data.Table
 		e.Failure.Found = []string{data.Reason}
 	}
 }
 
 func classOf(err error) (result.Outcome, result.Reason) {
-	var server *pq.Error
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pq.Error](err); ok {
 		return classOfState(string(server.Code))
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		return classOfSQLite(lite.Code())
 	}
 	switch {
@@ -198,10 +202,8 @@ func classOfSQLite(code int) (result.Outcome, result.Reason) {
 // locks, lost connections, and a database that moved under the plan. A wrong
 // password or a missing database does not mend within a run.
 func retriable(e *Error) bool {
-	switch e.Reason {
-	case result.ReasonTableLocked, result.ReasonMigrationLocked, result.ReasonDeadlock,
-		result.ReasonChangedMeanwhile, result.ReasonUnreachable, result.ReasonServerBusy:
-		return true
-	}
-	return false
+	return slices.Contains([]result.Reason{
+		result.ReasonTableLocked, result.ReasonMigrationLocked, result.ReasonDeadlock,
+		result.ReasonChangedMeanwhile, result.ReasonUnreachable, result.ReasonServerBusy,
+	}, e.Reason)
 }

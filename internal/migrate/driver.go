@@ -22,7 +22,7 @@ import (
 // The "dirty" version that golang-migrate sets before it runs a revision is an
 // open transaction here: it is never stored.
 type planDriver struct {
-	ctx    context.Context //nolint:containedctx // golang-migrate's interface has no context
+	ctx    context.Context // golang-migrate's interface has no context
 	engine engine
 	work   *work
 	steps  step.Set
@@ -86,7 +86,7 @@ func (d *planDriver) abort() error {
 	if tx == nil {
 		return nil
 	}
-	return tx.rollback()
+	return tx.rollback(d.ctx)
 }
 
 // Version implements database.Driver. During a transaction it is the version
@@ -136,8 +136,10 @@ func (d *planDriver) begin(u *unit) error {
 	d.started = time.Now()
 	d.ran = false
 	d.report(Event{Kind: EventStarted, Revision: u.revision, Direction: u.direction, ID: u.id, File: u.file})
-	if err := d.tx.lockTables(d.ctx, u.touches); err != nil {
-		return d.blocked(&fileError{unit: u, err: fmt.Errorf("locking tables: %w", err)})
+	if !d.work.single { // nobody uses the tables of an empty database
+		if err := d.tx.lockTables(d.ctx, u.touches); err != nil {
+			return d.blocked(&fileError{unit: u, err: fmt.Errorf("locking tables: %w", err)})
+		}
 	}
 	if err := runChecks(d.ctx, d.tx, d.engine.dialect(), d.steps, u.checks); err != nil {
 		return err
@@ -158,7 +160,7 @@ func (d *planDriver) open(u *unit) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, tx.rollback())
+			err = errors.Join(err, tx.rollback(d.ctx))
 		}
 	}()
 	if !d.work.bookkeeping {
@@ -220,10 +222,18 @@ func (d *planDriver) execute(u *unit) error {
 	return nil
 }
 
-func (d *planDriver) runStep(u *unit, name string) error {
+// runStep runs a Go step. A panic in it becomes an error: the transaction is
+// rolled back, the result is written, and no stack with values of rows ends up
+// in a log.
+func (d *planDriver) runStep(u *unit, name string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the step panicked: %v", p)
+		}
+	}()
 	fn, ok := d.steps.Steps[name]
 	if !ok {
-		return fmt.Errorf("the step is not part of this program")
+		return errors.New("the step is not part of this program")
 	}
 	run := step.NewRun(d.tx, d.engine.dialect(), func(done, total int64) {
 		d.report(Event{Kind: EventProgress, Revision: u.revision, Direction: u.direction, ID: u.id, Step: name, Done: done, Total: total})
@@ -231,8 +241,11 @@ func (d *planDriver) runStep(u *unit, name string) error {
 	return fn(d.ctx, run)
 }
 
-// blocked adds to an error who held it up, if anyone was seen.
+// blocked adds to an error of a lock who held it, if anyone was seen.
 func (d *planDriver) blocked(err error) error {
+	if outcome, _ := classOf(err); outcome != result.Locked {
+		return err
+	}
 	if blockers := d.tx.blockers(); len(blockers) > 0 {
 		return &blockedError{blockers: blockers, err: err}
 	}

@@ -34,12 +34,12 @@ type transaction interface {
 	lockTables(ctx context.Context, tables []string) error
 	// script runs several statements without parameters at once.
 	script(ctx context.Context, statements []string) error
-	// record runs the bookkeeping and commits.
+	// commit runs the bookkeeping and commits.
 	commit(ctx context.Context, bookkeeping []string) error
-	// rollback ends the transaction without effect and frees the lock. It does
-	// not depend on any context: it is called when one has ended. Calling it
-	// again, or after commit, does nothing.
-	rollback() error
+	// rollback ends the transaction without effect and frees the lock, also when
+	// the context has ended: that is when it is called. Calling it again, or
+	// after commit, does nothing.
+	rollback(ctx context.Context) error
 	// blockers are the sessions seen holding up this transaction last.
 	blockers() []result.Blocker
 }

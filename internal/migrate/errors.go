@@ -3,6 +3,7 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/schemagate/schemagate/internal/migrate/result"
 )
@@ -90,21 +91,21 @@ func (e *blockedError) Error() string {
 func (e *blockedError) Unwrap() error { return e.err }
 
 func describeBlockers(blockers []result.Blocker) string {
-	text := ""
+	var text strings.Builder
 	for i, b := range blockers {
 		if i > 0 {
-			text += ", "
+			text.WriteString(", ")
 		}
 		name := b.Application
 		if name == "" {
 			name = "a session without application_name"
 		}
-		text += fmt.Sprintf("%q pid %d", name, b.PID)
+		fmt.Fprintf(&text, "%q pid %d", name, b.PID)
 		if b.Count > 1 {
-			text += fmt.Sprintf(" and %d more", b.Count-1)
+			fmt.Fprintf(&text, " and %d more", b.Count-1)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // commitError marks an error of COMMIT whose outcome is unknown: the database

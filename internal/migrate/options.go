@@ -28,7 +28,7 @@ type Adoption string
 
 // The values of Adoption.
 const (
-	// AdoptAuto adopts a database that is recognised.
+	// AdoptAuto adopts a database that is recognized.
 	AdoptAuto Adoption = "auto"
 	// AdoptNever refuses it.
 	AdoptNever Adoption = "never"
@@ -58,7 +58,7 @@ type Options struct {
 	Files  fs.FS
 	// Steps are the Go steps that the files and checks of the bundle name.
 	Steps step.Set
-	// Catalogs are used to recognise databases; without them nothing is adopted.
+	// Catalogs are used to recognize databases; without them nothing is adopted.
 	Catalogs Catalogs
 
 	// Database is where the database is.

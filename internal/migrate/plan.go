@@ -95,8 +95,7 @@ func (p *planner) plan(state State, base baseline) (*planned, error) {
 func (p *planner) files(birth bundle.Birth) (bundle.Files, error) {
 	files, err := p.options.Bundle.Files(p.options.Files, p.engine, birth)
 	if err != nil {
-		var missing *bundle.MissingFileError
-		if errors.As(err, &missing) {
+		if missing, ok := errors.AsType[*bundle.MissingFileError](err); ok {
 			e := &Error{Outcome: result.Permanent, Reason: result.ReasonFileMissing, Err: err}
 			e.Failure.Revision, e.Failure.Direction = missing.Version, string(missing.Direction)
 			return files, e
@@ -190,12 +189,12 @@ func (p *planner) unit(files bundle.Files, base baseline, version int, direction
 	u.tracking = trackingAt(p.options.Bundle, base.birth, u.to)
 	parsed, err := script.Parse(u.body, step.Dialect(p.engine))
 	if err != nil {
-		return u, invalidFile(&u, err)
+		return unit{}, invalidFile(&u, err)
 	}
 	u.script = parsed
 	for _, part := range parsed.Parts {
 		if part.Step != "" && p.options.Steps.Steps[part.Step] == nil {
-			return u, invalidFile(&u, &script.Error{Line: part.Line, Problem: "the step " + part.Step + " is not part of this program"})
+			return unit{}, invalidFile(&u, &script.Error{Line: part.Line, Problem: "the step " + part.Step + " is not part of this program"})
 		}
 	}
 	return u, nil
@@ -204,8 +203,7 @@ func (p *planner) unit(files bundle.Files, base baseline, version int, direction
 func invalidFile(u *unit, err error) error {
 	e := &Error{Outcome: result.Permanent, Reason: result.ReasonBundleInvalid, Message: u.file, Err: err}
 	e.Failure.Revision, e.Failure.Direction = u.revision, string(u.direction)
-	var at *script.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*script.Error](err); ok {
 		e.Failure.Line = at.Line
 	}
 	return e

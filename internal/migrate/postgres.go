@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -43,6 +42,8 @@ type postgresEngine struct {
 	db      *sql.DB
 	options engineOptions
 	cleanup func()
+	// database is the name on the server, which a pooler may call another.
+	database string
 }
 
 func (e *postgresEngine) dialect() step.Dialect { return step.Postgres }
@@ -99,27 +100,18 @@ func (e *postgresEngine) begin(ctx context.Context) (_ transaction, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
+	t := &postgresTx{Conn: conn, engine: e}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, conn.Close())
+			err = errors.Join(err, t.rollback(ctx))
 		}
 	}()
 	// The isolation level matters: only with this one does a statement after
 	// the lock see what the lock's last holder committed.
-	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
+	if _, err := conn.ExecContext(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"+e.settings("SET LOCAL")); err != nil {
 		return nil, fmt.Errorf("beginning a transaction: %w", err)
 	}
-	t := &postgresTx{Tx: tx, conn: conn, engine: e}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreDone(tx.Rollback()))
-		}
-	}()
-	if _, err := tx.ExecContext(ctx, e.settings("SET LOCAL")); err != nil {
-		return nil, fmt.Errorf("setting up a transaction: %w", err)
-	}
-	pid, err := e.pollLock(ctx, tx, "pg_try_advisory_xact_lock")
+	pid, err := e.pollLock(ctx, conn, "pg_try_advisory_xact_lock")
 	if err != nil {
 		return nil, err
 	}
@@ -144,15 +136,16 @@ func lockKey(database, schema string) int64 {
 // pollLock takes the migration lock. A waiting lock request could not be given
 // a deadline of its own, and would be granted to a runner that has given up.
 func (e *postgresEngine) pollLock(ctx context.Context, q step.Tx, function string) (pid int, err error) {
-	var database string
-	if err := q.QueryRowContext(ctx, "SELECT current_database(), pg_backend_pid()").Scan(&database, &pid); err != nil {
-		return 0, fmt.Errorf("taking the migration lock: %w", err)
+	if e.database == "" {
+		if err := q.QueryRowContext(ctx, "SELECT current_database()").Scan(&e.database); err != nil {
+			return 0, fmt.Errorf("taking the migration lock: %w", err)
+		}
 	}
-	key := lockKey(database, e.options.schema)
+	key := lockKey(e.database, e.options.schema)
 	deadline := time.Now().Add(e.options.lockWait)
 	for pause := lockPollMin; ; pause = min(2*pause, lockPollMax) {
 		var got bool
-		if err := q.QueryRowContext(ctx, fmt.Sprintf("SELECT %s(%d)", function, key)).Scan(&got); err != nil {
+		if err := q.QueryRowContext(ctx, fmt.Sprintf("SELECT %s(%d), pg_backend_pid()", function, key)).Scan(&got, &pid); err != nil {
 			return 0, fmt.Errorf("taking the migration lock: %w", err)
 		}
 		if got {
@@ -161,7 +154,7 @@ func (e *postgresEngine) pollLock(ctx context.Context, q step.Tx, function strin
 		if time.Now().After(deadline) {
 			return 0, e.lockHeld(ctx, q, key)
 		}
-		if err := wait(ctx, pause/2+rand.N(pause)); err != nil { //nolint:gosec // jitter needs no secrecy
+		if err := wait(ctx, jitter(pause)); err != nil {
 			return 0, err
 		}
 	}
@@ -177,18 +170,6 @@ func (e *postgresEngine) lockHeld(ctx context.Context, q step.Tx, key int64) err
 		return errMigrationLocked
 	}
 	return &blockedError{blockers: blockers, err: errMigrationLocked}
-}
-
-// wait pauses, unless the context ends first.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (e *postgresEngine) inspect(ctx context.Context, q step.Tx) (facts schemaFacts, err error) {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"net"
 	"os/user"
+	"sync"
 	"time"
 
 	"github.com/lib/pq"
@@ -22,7 +23,7 @@ const applicationName = "schemagate"
 // it, and one that looks for poolers.
 const maxConnections = 3
 
-// closeGrace is how long a cancelled statement may take to tell so before its
+// closeGrace is how long a canceled statement may take to tell so before its
 // connection is cut: a network that swallows packets answers nothing at all.
 const closeGrace = 5 * time.Second
 
@@ -61,25 +62,23 @@ func openPostgres(ctx context.Context, d dburl.Database, connectTimeout time.Dur
 		return nil, usage(result.ReasonInvalidURL, "the connection's parameters do not fit together")
 	}
 	lifetime, cancel := context.WithCancel(ctx)
-	connector.Dialer(cuttingDialer{ctx: lifetime})
+	connector.Dialer(cuttingDialer{done: lifetime.Done()})
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxConnections)
 	return &postgresEngine{db: db, options: options, cleanup: cancel}, nil
 }
 
-// cuttingDialer makes connections that end some seconds after the run's
-// context has. lib/pq asks the server to cancel and then waits for the answer
-// without a limit.
-type cuttingDialer struct {
-	ctx context.Context //nolint:containedctx // the context of the run, not of a dial
-}
+// cuttingDialer makes connections that end some seconds after done is closed.
+// lib/pq asks the server to cancel and then waits for the answer without a
+// limit.
+type cuttingDialer struct{ done <-chan struct{} }
 
 func (d cuttingDialer) Dial(network, address string) (net.Conn, error) {
-	return d.DialContext(d.ctx, network, address)
+	return d.DialContext(context.Background(), network, address)
 }
 
 func (d cuttingDialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(d.ctx, timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return d.DialContext(ctx, network, address)
 }
@@ -90,19 +89,27 @@ func (d cuttingDialer) DialContext(ctx context.Context, network, address string)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(d.ctx, func() {
-		// The error is of no use to anyone: the connection is being given up.
-		_ = conn.SetDeadline(time.Now().Add(closeGrace))
-	})
-	return &cutConn{Conn: conn, stop: stop}, nil
+	c := &cutConn{Conn: conn, closed: make(chan struct{})}
+	go c.cutAfter(d.done)
+	return c, nil
 }
 
 type cutConn struct {
 	net.Conn
-	stop func() bool
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *cutConn) cutAfter(done <-chan struct{}) {
+	select {
+	case <-done:
+		// The error is of no use to anyone: the connection is being given up.
+		_ = c.SetDeadline(time.Now().Add(closeGrace))
+	case <-c.closed:
+	}
 }
 
 func (c *cutConn) Close() error {
-	c.stop()
+	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/lib/pq"
 
@@ -13,10 +14,11 @@ import (
 	"github.com/schemagate/schemagate/internal/migrate/step"
 )
 
-// postgresTx is a transaction with the migration lock.
+// postgresTx is a transaction with the migration lock. It speaks to the
+// connection itself, because database/sql's own transaction would cost a round
+// trip for BEGIN and another for COMMIT.
 type postgresTx struct {
-	*sql.Tx
-	conn   *sql.Conn
+	*sql.Conn
 	engine *postgresEngine
 	watch  *blockerWatch
 	done   bool
@@ -24,11 +26,8 @@ type postgresTx struct {
 
 func (t *postgresTx) blockers() []result.Blocker { return t.watch.last() }
 
+// lockTables asks for the tables and locks them in one statement.
 func (t *postgresTx) lockTables(ctx context.Context, tables []string) error {
-	return lockPostgresTables(ctx, t, t.engine.options.schema, tables)
-}
-
-func lockPostgresTables(ctx context.Context, q step.Tx, schema string, tables []string) error {
 	if len(tables) == 0 {
 		return nil
 	}
@@ -36,16 +35,16 @@ func lockPostgresTables(ctx context.Context, q step.Tx, schema string, tables []
 	for i, table := range tables {
 		names[i] = literal(table)
 	}
-	existing, err := readNames(ctx, q, "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"+
-		" WHERE n.nspname = "+literal(schema)+" AND relkind IN ('r', 'p') AND relname IN ("+strings.Join(names, ", ")+
-		") ORDER BY relname")
-	if err != nil || len(existing) == 0 {
-		return err
-	}
-	for i, table := range existing {
-		existing[i] = pq.QuoteIdentifier(table)
-	}
-	_, err = q.ExecContext(ctx, "LOCK TABLE "+strings.Join(existing, ", ")+" IN ACCESS EXCLUSIVE MODE")
+	_, err := t.ExecContext(ctx, "DO "+literal(`DECLARE
+	existing text;
+BEGIN
+	SELECT string_agg(quote_ident(c.relname), ', ' ORDER BY c.relname) INTO existing
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE n.nspname = `+literal(t.engine.options.schema)+` AND c.relkind IN ('r', 'p') AND c.relname IN (`+strings.Join(names, ", ")+`);
+	IF existing IS NOT NULL THEN
+		EXECUTE 'LOCK TABLE ' || existing || ' IN ACCESS EXCLUSIVE MODE';
+	END IF;
+END`))
 	return err
 }
 
@@ -55,33 +54,42 @@ func (t *postgresTx) script(ctx context.Context, statements []string) error {
 	return err
 }
 
+// commit sends the bookkeeping and COMMIT together: the server skips whatever
+// follows a statement that fails.
 func (t *postgresTx) commit(ctx context.Context, bookkeeping []string) error {
-	if err := t.script(ctx, bookkeeping); err != nil {
+	if err := t.script(ctx, append(bookkeeping, "COMMIT")); err != nil {
+		if _, ok := errors.AsType[*pq.Error](err); !ok {
+			return &commitError{err: err}
+		}
 		return err
 	}
-	t.watch.stop()
 	t.done = true
-	err := t.Commit()
-	var server *pq.Error
-	if err != nil && !errors.As(err, &server) {
-		err = &commitError{err: err}
-	}
-	// After an error the connection is of no use, and closing it twice is an
-	// error of its own.
-	return errors.Join(err, ignoreConnDone(t.conn.Close()))
+	t.watch.stop()
+	return ignoreConnDone(t.Close())
 }
 
-func (t *postgresTx) rollback() error {
+// rollbackTimeout bounds ROLLBACK. When it passes, or anything else is wrong,
+// the connection is closed, which has the same effect.
+const rollbackTimeout = 5 * time.Second
+
+func (t *postgresTx) rollback(ctx context.Context) error {
 	if t.done {
 		return nil
 	}
 	t.done = true
 	t.watch.stop()
-	err := ignoreDone(t.Rollback())
-	if isConnectionLoss(err) {
-		err = nil // the server rolls back what it cannot finish
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	if _, err := t.ExecContext(ctx, "ROLLBACK"); err != nil {
+		return discard(t.Conn)
 	}
-	return errors.Join(err, ignoreConnDone(t.conn.Close()))
+	return ignoreConnDone(t.Close())
+}
+
+// discard closes a connection for good instead of returning it to the pool.
+func discard(conn *sql.Conn) error {
+	err := conn.Raw(func(any) error { return errDiscard })
+	return errors.Join(ignoreConnDone(err), ignoreConnDone(conn.Close()))
 }
 
 func ignoreConnDone(err error) error {
@@ -125,23 +133,20 @@ func (e *postgresEngine) beginSession(ctx context.Context) (_ transaction, err e
 	return s, nil
 }
 
-// discard closes the connection for good: its settings and its lock must not
-// be found by whoever gets it next.
+// discard closes the connection: its settings and its lock must not be found by
+// whoever gets it next.
 func (s *postgresSession) discard() error {
 	if s.done {
 		return nil
 	}
 	s.done = true
-	if s.watch != nil {
-		s.watch.stop()
-	}
-	err := s.Raw(func(any) error { return errDiscard })
-	return errors.Join(ignoreConnDone(err), ignoreConnDone(s.Close()))
+	s.watch.stop()
+	return discard(s.Conn)
 }
 
 func (s *postgresSession) blockers() []result.Blocker { return s.watch.last() }
 
-func (s *postgresSession) rollback() error { return s.discard() }
+func (s *postgresSession) rollback(context.Context) error { return s.discard() }
 
 // lockTables does nothing: without a transaction a lock ends with its own
 // statement.

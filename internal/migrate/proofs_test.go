@@ -2,6 +2,8 @@ package migrate
 
 import (
 	"bufio"
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/testing/postgres"
@@ -28,7 +33,8 @@ import (
 // the revision.
 func (p place) wantSound(tb testing.TB) int {
 	tb.Helper()
-	tx, err := p.db.BeginTx(tb.Context(), nil)
+	// One snapshot: the server may still be committing for a client that is dead.
+	tx, err := p.db.BeginTx(tb.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -37,8 +43,7 @@ func (p place) wantSound(tb testing.TB) int {
 			tb.Error(err)
 		}
 	}()
-	e := p.inspector()
-	state, err := readState(tb.Context(), e, tx)
+	state, err := readState(tb.Context(), p.inspector(), tx)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -48,37 +53,46 @@ func (p place) wantSound(tb testing.TB) int {
 		}
 		return 0
 	}
-	walked := 0
-	for i, h := range state.history {
-		switch {
-		case h.direction == Up && h.revision == walked+1:
-			walked++
-		case h.direction == Down && h.revision == walked:
-			walked--
-		default:
-			tb.Fatalf("row %d of the history is %s %d at revision %d: two runs have interleaved", i, h.direction, h.revision, walked)
-		}
+	type facts struct {
+		Version, History, Rows, Columns int
+		Dirty                           bool
+		Alembic                         string
 	}
-	rows, columns := 0, 0
-	if state.facts.has("t") {
-		if err := tx.QueryRowContext(tb.Context(), "SELECT count(*) FROM t").Scan(&rows); err != nil {
+	want := facts{Version: state.Version, History: state.Version, Rows: state.Version, Columns: min(state.Version, childRevisions)}
+	if state.Version > 0 {
+		want.Alembic = testID(state.Version)
+	}
+	got := facts{
+		Version: state.Version, History: walk(tb, state.history), Columns: len(state.facts.tables["t"]),
+		Dirty: state.dirty, Alembic: strings.Join(state.Alembic, " "),
+	}
+	if got.Columns > 0 {
+		if err := tx.QueryRowContext(tb.Context(), "SELECT count(*) FROM t").Scan(&got.Rows); err != nil {
 			tb.Fatal(err)
 		}
-		columns = len(state.facts.tables["t"])
 	}
-	id := ""
-	if len(state.Alembic) > 0 {
-		id = state.Alembic[0]
-	}
-	wantID := ""
-	if state.Version > 0 {
-		wantID = testID(state.Version)
-	}
-	if state.dirty || walked != state.Version || rows != state.Version || columns != min(state.Version, childRevisions) || id != wantID {
-		tb.Fatalf("version %d (dirty %t), history %d, rows %d, columns %d, alembic_version %q",
-			state.Version, state.dirty, walked, rows, columns, id)
+	if diff := cmp.Diff(want, got); diff != "" {
+		tb.Fatalf("the database contradicts itself (-want +got):\n%s", diff)
 	}
 	return state.Version
+}
+
+// walk follows a history and returns where it ends. Every row must begin where
+// the one before ended: otherwise two runs have interleaved.
+func walk(tb testing.TB, history []historyRow) int {
+	tb.Helper()
+	at := 0
+	for i, h := range history {
+		switch {
+		case h.direction == Up && h.revision == at+1:
+			at++
+		case h.direction == Down && h.revision == at:
+			at--
+		default:
+			tb.Fatalf("row %d of the history is %s %d at revision %d: two runs have interleaved", i, h.direction, h.revision, at)
+		}
+	}
+	return at
 }
 
 // inspector is an engine that only inspects.
@@ -92,20 +106,25 @@ func (p place) inspector() engine {
 func TestManyRunnersApplyOnce(t *testing.T) {
 	t.Parallel()
 	b, files := bundleOf(t, chain(6)...)
-	onEach(t, func(t *testing.T, p place) {
-		p.migrate(t, b, files, "1")
-		outcomes := runAll(t, p, b, files, slicesOf(50, "6"))
-		applied := 0
-		for _, o := range outcomes {
-			if o.err != nil {
-				t.Errorf("a runner failed: %v", o.err)
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
+
+			p.migrate(t, b, files, "1")
+			outcomes := runAll(t, p, b, files, slicesOf(50, "6"))
+			applied := 0
+			for _, o := range outcomes {
+				if o.err != nil {
+					t.Errorf("a runner failed: %v", o.err)
+				}
+				applied += o.Applied
 			}
-			applied += o.Applied
-		}
-		if version := p.wantSound(t); version != 6 || applied != 5 {
-			t.Errorf("50 runners applied %d revisions and left the database at %d", applied, version)
-		}
-	})
+			if version := p.wantSound(t); version != 6 || applied != 5 {
+				t.Errorf("50 runners applied %d revisions and left the database at %d", applied, version)
+			}
+		})
+	}
 }
 
 func slicesOf(n int, targets ...string) []string {
@@ -131,51 +150,61 @@ func runAll(t *testing.T, p place, b *bundle.Bundle, files fs.FS, targets []stri
 func TestUpAndDownNeverInterleave(t *testing.T) {
 	t.Parallel()
 	b, files := bundleOf(t, chain(6)...)
-	onEach(t, func(t *testing.T, p place) {
-		p.migrate(t, b, files, "4")
-		for range 3 {
-			for _, o := range runAll(t, p, b, files, slicesOf(6, "6", "2", "1")) {
-				if o.err != nil {
-					t.Errorf("a runner failed: %v", o.err)
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
+
+			p.migrate(t, b, files, "4")
+			for range 3 {
+				for _, o := range runAll(t, p, b, files, slicesOf(6, "6", "2", "1")) {
+					if o.err != nil {
+						t.Errorf("a runner failed: %v", o.err)
+					}
 				}
+				p.wantSound(t)
 			}
-			p.wantSound(t)
-		}
-	})
+		})
+	}
 }
 
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
 	kills, seed := number(t, envKills, 60), number(t, envSeed, 1)
 	b, files := bundleOf(t, childChain()...)
-	onEach(t, func(t *testing.T, p place) {
-		t.Logf("%d kills with the seed %d; %s and %s change them", kills, seed, envKills, envSeed)
-		random := rand.New(rand.NewPCG(uint64(seed), 0)) //nolint:gosec // repeatable, not secret
-		top := strconv.Itoa(childRevisions)
-		target, killed := top, 0
-		for range kills / 2 {
-			cmd := startChild(t, p, target)
-			if killAtRandom(t, cmd, random) {
-				killed++
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
+
+			t.Logf("%d kills with the seed %d; %s and %s change them", kills, seed, envKills, envSeed)
+			random := rand.New(rand.NewPCG(uint64(seed), 0)) //nolint:gosec // repeatable, not secret
+			top := strconv.Itoa(childRevisions)
+			target, killed := top, 0
+			for range kills / 2 {
+				cmd := startChild(t, p, target)
+				if killAtRandom(t, cmd, random) {
+					killed++
+				}
+				before := p.wantSound(t)
+				if before == childRevisions || before == 0 {
+					target = map[string]string{top: Empty, Empty: top}[target]
+				}
+				if random.IntN(10) == 0 {
+					p.migrate(t, b, files, top)
+					target = Empty
+				}
 			}
-			before := p.wantSound(t)
-			if before == childRevisions || before == 0 {
-				target = map[string]string{top: Empty, Empty: top}[target]
+			p.migrate(t, b, files, top)
+			if version := p.wantSound(t); version != childRevisions {
+				t.Errorf("the last run left the database at %d", version)
 			}
-			if random.IntN(10) == 0 {
-				p.migrate(t, b, files, top)
-				target = Empty
+			if killed == 0 {
+				t.Error("every child finished before it was killed: the test has tested nothing")
 			}
-		}
-		p.migrate(t, b, files, top)
-		if version := p.wantSound(t); version != childRevisions {
-			t.Errorf("the last run left the database at %d", version)
-		}
-		if killed == 0 {
-			t.Error("every child finished before it was killed: the test has tested nothing")
-		}
-		t.Logf("%d children were killed at work", killed)
-	})
+			t.Logf("%d children were killed at work", killed)
+		})
+	}
 }
 
 // killAtRandom waits for the child's first revision and then for a random time,
@@ -204,7 +233,11 @@ func killAtRandom(t *testing.T, cmd *exec.Cmd, random *rand.Rand) bool {
 	_, _ = io.Copy(io.Discard, lines)
 	err = cmd.Wait()
 	var exit *exec.ExitError
-	return errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled()
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled()
 }
 
 func number(t *testing.T, env string, unset int) int {
@@ -225,36 +258,41 @@ func number(t *testing.T, env string, unset int) int {
 func TestTerminated(t *testing.T) {
 	t.Parallel()
 	b, files := bundleOf(t, childChain()...)
-	onEach(t, func(t *testing.T, p place) {
-		p.migrate(t, b, files, "12")
-		cmd := startChild(t, p, "13")
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		var exit *exec.ExitError
-		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != result.ExitTransient {
-			t.Errorf("the child ended with %v, want exit code %d: %s", err, result.ExitTransient, stderr.String())
-		}
-		if took := time.Since(began); took > 4*time.Second {
-			t.Errorf("it took %s to end", took)
-		}
-		if version := p.wantSound(t); version != 12 {
-			t.Errorf("the database is at %d, want 12", version)
-		}
-	})
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
+
+			p.migrate(t, b, files, "12")
+			cmd := startChild(t, p, "13")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			var exit *exec.ExitError
+			if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != result.ExitTransient {
+				t.Errorf("the child ended with %v, want exit code %d: %s", err, result.ExitTransient, stderr.String())
+			}
+			if took := time.Since(began); took > 4*time.Second {
+				t.Errorf("it took %s to end", took)
+			}
+			if version := p.wantSound(t); version != 12 {
+				t.Errorf("the database is at %d, want 12", version)
+			}
+		})
+	}
 }
 
 func TestBlockedTableIsRetried(t *testing.T) {
@@ -262,14 +300,7 @@ func TestBlockedTableIsRetried(t *testing.T) {
 	b, files := bundleOf(t, chain(3)...)
 	p := newPostgres(t)
 	p.migrate(t, b, files, "2")
-	blocker := postgres.Open(t, p.url+"&application_name=nightly-report")
-	tx, err := blocker.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.ExecContext(t.Context(), "SELECT 'a secret', count(*) FROM t"); err != nil {
-		t.Fatal(err)
-	}
+	release := block(t, p)
 	o := p.options(t, b, files, "3")
 	o.LockTimeout = 200 * time.Millisecond
 	var waited []Event
@@ -278,9 +309,7 @@ func TestBlockedTableIsRetried(t *testing.T) {
 			return
 		}
 		if waited = append(waited, e); len(waited) == 2 {
-			if err := tx.Rollback(); err != nil {
-				t.Error(err)
-			}
+			release()
 		}
 	}
 	if got := migrateWith(t, o); got.err != nil || got.Applied != 1 {
@@ -293,8 +322,9 @@ func TestBlockedTableIsRetried(t *testing.T) {
 	if e.Outcome != result.Locked || e.Reason != result.ReasonTableLocked || e.Failure.SQLState != stateLockNotAvailable || e.Failure.Revision != 3 {
 		t.Errorf("the reason to wait is %s/%s, failure %+v", e.Outcome, e.Reason, e.Failure)
 	}
-	if len(e.Failure.Blockers) != 1 || e.Failure.Blockers[0].Application != "nightly-report" || e.Failure.Blockers[0].Count != 1 {
-		t.Errorf("the blockers are %+v", e.Failure.Blockers)
+	want := []result.Blocker{{Application: "nightly-report", Count: 1}}
+	if diff := cmp.Diff(want, e.Failure.Blockers, cmpopts.IgnoreFields(result.Blocker{}, "PID")); diff != "" {
+		t.Errorf("the blockers (-want +got):\n%s", diff)
 	}
 	if strings.Contains(e.Error(), "secret") {
 		t.Errorf("the error tells the blocker's query: %v", e)
@@ -302,32 +332,56 @@ func TestBlockedTableIsRetried(t *testing.T) {
 	p.wantSound(t)
 }
 
+// block reads t in a transaction of another application, which stays open until
+// it is released.
+func block(t *testing.T, p place) (release func()) {
+	t.Helper()
+	db := postgres.Open(t, p.url+"&application_name=nightly-report")
+	tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "SELECT 'a secret', count(*) FROM t"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestBlockedTableInTheEnd(t *testing.T) {
 	t.Parallel()
 	b, files := bundleOf(t, chain(3)...)
-	onEach(t, func(t *testing.T, p place) {
-		p.migrate(t, b, files, "2")
-		tx, err := p.db.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tx.ExecContext(t.Context(), "UPDATE t SET id = id"); err != nil {
-			t.Fatal(err)
-		}
-		o := p.options(t, b, files, "3")
-		o.LockTimeout, o.RetryTimeout = 30*time.Millisecond, 100*time.Millisecond
-		reason := result.ReasonTableLocked
-		if strings.HasPrefix(p.url, "sqlite") {
-			reason = result.ReasonMigrationLocked // the file has one lock
-		}
-		migrateWith(t, o).wantReason(t, result.Locked, reason)
-		if err := tx.Rollback(); err != nil {
-			t.Fatal(err)
-		}
-		if version := p.wantSound(t); version != 2 {
-			t.Errorf("the database is at %d, want 2", version)
-		}
-	})
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
+
+			p.migrate(t, b, files, "2")
+			tx, err := p.db.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.ExecContext(t.Context(), "UPDATE t SET id = id"); err != nil {
+				t.Fatal(err)
+			}
+			o := p.options(t, b, files, "3")
+			o.LockTimeout, o.RetryTimeout = 30*time.Millisecond, 100*time.Millisecond
+			reason := result.ReasonTableLocked
+			if strings.HasPrefix(p.url, "sqlite") {
+				reason = result.ReasonMigrationLocked // the file has one lock
+			}
+			migrateWith(t, o).wantReason(t, result.Locked, reason)
+			if err := tx.Rollback(); err != nil {
+				t.Fatal(err)
+			}
+			if version := p.wantSound(t); version != 2 {
+				t.Errorf("the database is at %d, want 2", version)
+			}
+		})
+	}
 }
 
 func TestMigrationLockHasADeadline(t *testing.T) {
@@ -346,7 +400,7 @@ func TestMigrationLockHasADeadline(t *testing.T) {
 	}
 	o := p.options(t, b, files, "3")
 	o.RetryTimeout = 100 * time.Millisecond
-	e := migrateWith(t, o).wantReason(t, result.Locked, result.ReasonMigrationLocked)
+	e := migrateWith(t, o).failure(t, result.Locked, result.ReasonMigrationLocked)
 	if len(e.Failure.Blockers) != 1 || e.Failure.Blockers[0].Application != "other-runner" {
 		t.Errorf("the blockers are %+v", e.Failure.Blockers)
 	}
@@ -364,7 +418,7 @@ func TestStatementTimeout(t *testing.T) {
 	o := p.options(t, b, files, "2")
 	o.StatementTimeout = 50 * time.Millisecond
 	got := migrateWith(t, o)
-	e := got.wantReason(t, result.Transient, result.ReasonStatementTimeout)
+	e := got.failure(t, result.Transient, result.ReasonStatementTimeout)
 	if e.Failure.Revision != 2 || got.To != 1 {
 		t.Errorf("the result is %+v, failure %+v", got.Result, e.Failure)
 	}
@@ -384,22 +438,27 @@ func TestSourceThatCannotBeRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, p place) {
-				p.migrate(t, b, files, "1")
-				r, err := New(p.options(t, b, files, "3"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				r.wrapSource = func(s *planSource) { s.read = read }
-				res, err := r.Run(t.Context())
-				outcome{Result: res, err: err}.wantReason(t, result.Permanent, result.ReasonBodyMismatch)
-				if err := r.Close(); err != nil {
-					t.Error(err)
-				}
-				if version := p.wantSound(t); version != 1 {
-					t.Errorf("the database is at %d, want 1", version)
-				}
-			})
+			for engine, open := range engines {
+				t.Run(engine, func(t *testing.T) {
+					t.Parallel()
+					p := open(t)
+
+					p.migrate(t, b, files, "1")
+					r, err := New(p.options(t, b, files, "3"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.wrapSource = func(s *planSource) { s.read = read }
+					res, err := r.Run(t.Context())
+					outcome{Result: res, err: err}.wantReason(t, result.Permanent, result.ReasonBodyMismatch)
+					if err := r.Close(); err != nil {
+						t.Error(err)
+					}
+					if version := p.wantSound(t); version != 1 {
+						t.Errorf("the database is at %d, want 1", version)
+					}
+				})
+			}
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	gomigrate "github.com/golang-migrate/migrate/v4"
@@ -77,7 +76,7 @@ func (r *Runner) open(ctx context.Context, create bool) error {
 // *Error.
 func (r *Runner) Status(ctx context.Context) (State, error) {
 	var state State
-	err := r.observe(ctx, false, func(_ context.Context, _ step.Tx, s State) error {
+	err := r.observe(ctx, func(_ context.Context, _ step.Tx, s State) error {
 		state = s
 		return nil
 	})
@@ -89,11 +88,27 @@ func (r *Runner) Status(ctx context.Context) (State, error) {
 // too.
 func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 	var out *Plan
-	p, err := r.prepare(ctx, false)
+	p, err := r.prepare(ctx)
 	if p != nil {
 		out = &p.plan
 	}
 	return out, r.explain(ctx, err)
+}
+
+// View calls fn in a read-only transaction that sees one state of the database,
+// with the search path set. It is an error if there is no database file. The
+// error is an *Error.
+func (r *Runner) View(ctx context.Context, fn func(ctx context.Context, q step.Tx, dialect step.Dialect, schema string) error) error {
+	err := r.open(ctx, false)
+	if err == nil && r.engine == nil {
+		err = &Error{Outcome: result.Transient, Reason: result.ReasonDatabaseMissing, Message: "there is no database file of that name"}
+	}
+	if err == nil {
+		err = r.engine.snapshot(ctx, func(ctx context.Context, q step.Tx) error {
+			return fn(ctx, q, r.engine.dialect(), r.options.Schema)
+		})
+	}
+	return r.explain(ctx, err)
 }
 
 // explain classifies an error of a public method. Whatever failed after the
@@ -113,8 +128,8 @@ func (r *Runner) explain(ctx context.Context, err error) error {
 }
 
 // observe reads the state in a transaction and hands both over.
-func (r *Runner) observe(ctx context.Context, create bool, fn func(context.Context, step.Tx, State) error) error {
-	if err := r.open(ctx, create); err != nil {
+func (r *Runner) observe(ctx context.Context, fn func(context.Context, step.Tx, State) error) error {
+	if err := r.open(ctx, false); err != nil {
 		return err
 	}
 	if r.engine == nil {
@@ -131,8 +146,8 @@ func (r *Runner) observe(ctx context.Context, create bool, fn func(context.Conte
 
 // prepare reads the state, plans, and runs the checks that can run now, all in
 // one read-only transaction. With a failed check it returns the plan as well.
-func (r *Runner) prepare(ctx context.Context, create bool) (out *planned, err error) {
-	err = r.observe(ctx, create, func(ctx context.Context, q step.Tx, state State) error {
+func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
+	err = r.observe(ctx, func(ctx context.Context, q step.Tx, state State) error {
 		base, err := r.planner.findBaseline(ctx, q, state)
 		if err != nil {
 			return err
@@ -157,6 +172,8 @@ type run struct {
 	result result.Result
 	// progress is when something was committed last, or the run began.
 	progress time.Time
+	// contacted says that the database has been read once.
+	contacted bool
 }
 
 // Run migrates the database to the target. The result is meaningful in every
@@ -192,7 +209,7 @@ func (c *run) end(err error) (result.Result, error) {
 func (c *run) loop(ctx context.Context) error {
 	for turn := 0; ; turn++ {
 		done, err := c.turn(ctx, turn)
-		if done || err != nil && !c.mayRetry(ctx, turn, err) {
+		if done || err != nil && !c.mayRetry(ctx, err) {
 			return err
 		}
 		if err == nil {
@@ -217,17 +234,17 @@ func backoff(turn int) time.Duration {
 	if turn < 7 {
 		pause = min(backoffMin<<turn, backoffMax)
 	}
-	return pause/2 + rand.N(pause) //nolint:gosec // jitter needs no secrecy
+	return jitter(pause)
 }
 
 // mayRetry reports whether another turn makes sense. The first contact with a
 // server is not repeated: what is wrong with it will not mend by itself.
-func (c *run) mayRetry(ctx context.Context, turn int, err error) bool {
+func (c *run) mayRetry(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || time.Since(c.progress) > c.options.RetryTimeout {
 		return false
 	}
 	e := classify(err)
-	if turn == 0 && c.result.Birth == "" && e.Outcome == result.Transient && e.Reason != result.ReasonChangedMeanwhile {
+	if !c.contacted && e.Outcome == result.Transient {
 		return false
 	}
 	return retriable(e)
@@ -235,8 +252,9 @@ func (c *run) mayRetry(ctx context.Context, turn int, err error) bool {
 
 // turn plans once and carries the plan out.
 func (c *run) turn(ctx context.Context, turn int) (done bool, err error) {
-	p, err := c.prepare(ctx, true)
+	p, err := c.prepare(ctx)
 	if p != nil {
+		c.contacted = true
 		c.observed(p, turn)
 	}
 	if err != nil {
@@ -245,11 +263,15 @@ func (c *run) turn(ctx context.Context, turn int) (done bool, err error) {
 	if turn == 0 {
 		c.options.Report(Event{Kind: EventPlanned, Total: int64(len(p.plan.Steps))})
 	}
+	if len(p.work.units) == 0 && !p.plan.Adopt && !p.writeOwner {
+		return true, nil
+	}
+	if err := c.open(ctx, true); err != nil {
+		return false, err
+	}
 	switch {
 	case p.plan.Adopt:
 		return false, c.adopt(ctx, p)
-	case len(p.work.units) == 0 && !p.writeOwner:
-		return true, nil
 	case len(p.work.units) == 0:
 		return false, c.record(ctx, p, nil)
 	}
@@ -296,7 +318,7 @@ func (c *run) record(ctx context.Context, p *planned, statements []string) (err 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, tx.rollback()) }()
+	defer func() { err = errors.Join(err, tx.rollback(ctx)) }()
 	state, err := readState(ctx, c.engine, tx)
 	if err != nil {
 		return err

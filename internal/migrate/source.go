@@ -83,7 +83,7 @@ func (s *planSource) body(files map[int]string, version uint) (io.ReadCloser, st
 // on a pipe that nobody reads once an earlier revision has failed. Behind the
 // gate they end with the context of the attempt instead.
 type sourceGate struct {
-	ctx context.Context //nolint:containedctx // golang-migrate's readers have no context
+	ctx context.Context // golang-migrate's readers have no context
 
 	mu    sync.Mutex
 	turns map[int]chan struct{}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/url"
 	"os"
 	"strings"
@@ -74,8 +73,23 @@ func (e *sqliteEngine) close() error {
 	return errors.Join(ignoreConnDone(e.conn.Close()), e.db.Close())
 }
 
-func (e *sqliteEngine) snapshot(ctx context.Context, fn func(context.Context, step.Tx) error) (err error) {
-	if err := e.control(ctx, "BEGIN DEFERRED"); err != nil {
+// snapshot repeats fn while another process commits, which without a write-ahead
+// log keeps all readers out for a moment.
+func (e *sqliteEngine) snapshot(ctx context.Context, fn func(context.Context, step.Tx) error) error {
+	deadline := time.Now().Add(e.options.lockTimeout)
+	for pause := lockPollMin; ; pause = min(2*pause, lockPollMax) {
+		err := e.snapshotOnce(ctx, fn)
+		if err == nil || !isBusy(err) || time.Now().After(deadline) {
+			return err
+		}
+		if err := wait(ctx, jitter(pause)); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *sqliteEngine) snapshotOnce(ctx context.Context, fn func(context.Context, step.Tx) error) (err error) {
+	if _, err := e.conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
 		return err
 	}
 	defer func() {
@@ -85,9 +99,9 @@ func (e *sqliteEngine) snapshot(ctx context.Context, fn func(context.Context, st
 	return fn(ctx, e.conn)
 }
 
-// control runs BEGIN or COMMIT, again and again while the file is locked. The
+// control runs BEGIN IMMEDIATE or COMMIT, again and again while the file is locked. The
 // deadline is that of the migration lock for BEGIN IMMEDIATE, which is just
-// that, and the lock timeout for the others.
+// that, and the lock timeout for COMMIT.
 func (e *sqliteEngine) control(ctx context.Context, statement string) error {
 	limit := e.options.lockTimeout
 	if statement == beginImmediate {
@@ -105,7 +119,7 @@ func (e *sqliteEngine) control(ctx context.Context, statement string) error {
 			}
 			return err
 		}
-		if err := wait(ctx, pause/2+rand.N(pause)); err != nil { //nolint:gosec // jitter needs no secrecy
+		if err := wait(ctx, jitter(pause)); err != nil {
 			return err
 		}
 	}
@@ -129,7 +143,7 @@ func (e *sqliteEngine) begin(ctx context.Context) (_ transaction, err error) {
 	}
 	t := &sqliteTx{Conn: e.conn, engine: e}
 	if err := e.readReferences(ctx); err != nil {
-		return nil, errors.Join(err, t.rollback())
+		return nil, errors.Join(err, t.rollback(ctx))
 	}
 	return t, nil
 }
@@ -248,12 +262,12 @@ func (t *sqliteTx) commit(ctx context.Context, bookkeeping []string) error {
 	return nil
 }
 
-func (t *sqliteTx) rollback() error {
+func (t *sqliteTx) rollback(ctx context.Context) error {
 	if t.done {
 		return nil
 	}
 	t.done = true
-	_, err := t.ExecContext(context.Background(), "ROLLBACK")
+	_, err := t.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	var lite *sqlite.Error
 	if errors.As(err, &lite) && lite.Code()&0xff == 1 {
 		return nil // SQLite has rolled back by itself, as it does when the disk is full

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,21 +78,26 @@ func TestStateIsRefused(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, p place) {
-				if tt.at != "" {
-					p.migrate(t, b, files, tt.at)
-				}
-				p.exec(t, tt.before)
-				tables := p.tables(t)
-				got := migrateWith(t, p.options(t, b, files, "4"))
-				e := got.wantReason(t, tt.class, tt.reason)
-				if tt.found != "" && !cmp.Equal(e.Failure.Found, []string{tt.found}) {
-					t.Errorf("found %q, want %q", e.Failure.Found, tt.found)
-				}
-				if now := p.tables(t); now != tables || got.Applied != 0 {
-					t.Errorf("the refusal changed the tables from %s to %s", tables, now)
-				}
-			})
+			for engine, open := range engines {
+				t.Run(engine, func(t *testing.T) {
+					t.Parallel()
+					p := open(t)
+
+					if tt.at != "" {
+						p.migrate(t, b, files, tt.at)
+					}
+					p.exec(t, tt.before)
+					tables := p.tables(t)
+					got := migrateWith(t, p.options(t, b, files, "4"))
+					e := got.failure(t, tt.class, tt.reason)
+					if tt.found != "" && !cmp.Equal(e.Failure.Found, []string{tt.found}) {
+						t.Errorf("found %q, want %q", e.Failure.Found, tt.found)
+					}
+					if now := p.tables(t); now != tables || got.Applied != 0 {
+						t.Errorf("the refusal changed the tables from %s to %s", tables, now)
+					}
+				})
+			}
 		})
 	}
 }
@@ -101,11 +107,16 @@ func TestStateIsRefused(t *testing.T) {
 func TestEmptyVersionTableOfGolangMigrate(t *testing.T) {
 	t.Parallel()
 	b, files := bundleOf(t, chain(2)...)
-	onEach(t, func(t *testing.T, p place) {
-		p.exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
-		p.migrate(t, b, files, "2")
-		p.want(t, "SELECT version FROM schema_migrations", "2")
-	})
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
+
+			p.exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
+			p.migrate(t, b, files, "2")
+			p.want(t, "SELECT version FROM schema_migrations", "2")
+		})
+	}
 }
 
 func TestOwner(t *testing.T) {
@@ -113,39 +124,49 @@ func TestOwner(t *testing.T) {
 	b, files := bundleOf(t, chain(4)...)
 	ours := Owner{Cluster: "c1", Namespace: "ns", Name: "open-webui", UID: "u1"}
 	theirs := Owner{Cluster: "c2", Namespace: "ns", Name: "open-webui", UID: "u2"}
-	again := ours
+	again := ours // deleted and created again
 	again.UID = "u3"
 	row := "SELECT cluster || ' ' || namespace || ' ' || name || ' ' || uid FROM schemagate_owner"
-	onEach(t, func(t *testing.T, p place) {
-		run := func(target string, owner *Owner, take bool) outcome {
-			o := p.options(t, b, files, target)
-			o.Owner, o.TakeOwnership = owner, take
-			return migrateWith(t, o)
-		}
-		accept := func(got outcome) {
-			t.Helper()
-			if got.err != nil {
-				t.Fatal(got.err)
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
+
+			run := func(target string, owner *Owner, take bool) outcome {
+				o := p.options(t, b, files, target)
+				o.Owner, o.TakeOwnership = owner, take
+				o.Report = func(e Event) {
+					if e.Kind == EventApplied && owner != nil { // it is written with the first revision, not after the last
+						p.want(t, "SELECT uid FROM schemagate_owner", owner.UID)
+					}
+				}
+				return migrateWith(t, o)
 			}
-		}
-		accept(run("1", &ours, false))
-		p.want(t, row, "c1 ns open-webui u1")
+			accept := func(got outcome) {
+				t.Helper()
+				if got.err != nil {
+					t.Fatal(got.err)
+				}
+			}
+			accept(run("1", &ours, false))
+			p.want(t, row, "c1 ns open-webui u1")
 
-		run("2", &theirs, false).wantReason(t, result.Refused, result.ReasonDatabaseOwned)
-		run("1", &theirs, false).wantReason(t, result.Refused, result.ReasonDatabaseOwned) // nothing to do is no excuse
-		run("2", nil, false).wantReason(t, result.Refused, result.ReasonDatabaseOwned)
-		p.want(t, "SELECT version FROM schema_migrations", "1")
+			run("2", &theirs, false).wantReason(t, result.Refused, result.ReasonDatabaseOwned)
+			run("1", &theirs, false).wantReason(t, result.Refused, result.ReasonDatabaseOwned) // nothing to do is no excuse
+			run("2", nil, false).wantReason(t, result.Refused, result.ReasonDatabaseOwned)
+			p.want(t, "SELECT version FROM schema_migrations", "1")
 
-		accept(run("2", &again, false)) // created again
-		p.want(t, row, "c1 ns open-webui u3")
-		accept(run("2", &theirs, true)) // with nothing else to do
-		p.want(t, row, "c2 ns open-webui u2")
-		accept(run("3", nil, true))
-		p.want(t, "SELECT count(*) FROM schemagate_owner", "0")
-		accept(run("4", nil, false))
-		accept(run("3", &ours, false))
-		p.want(t, row, "c1 ns open-webui u1")
-	})
+			accept(run("2", &again, false))
+			p.want(t, row, "c1 ns open-webui u3")
+			accept(run("2", &theirs, true)) // with nothing else to do
+			p.want(t, row, "c2 ns open-webui u2")
+			accept(run("3", nil, true))
+			p.want(t, "SELECT count(*) FROM schemagate_owner", "0")
+			accept(run("4", nil, false))
+			accept(run("3", &ours, false))
+			p.want(t, row, "c1 ns open-webui u1")
+		})
+	}
 }
 
 func TestAdoption(t *testing.T) {
@@ -195,35 +216,40 @@ func TestAdoption(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, p place) {
-				if tt.peewee > 0 {
-					p.exec(t, strings.Join(writePeewee(p.dialect(), nil, peewee[:tt.peewee]), ";"))
-				}
-				p.exec(t, tt.database)
-				o := p.options(t, b, files, tt.target)
-				o.Adopt = tt.adopt
-				if tt.catalogs != nil {
-					o.Catalogs = tt.catalogs
-				}
-				got := migrateWith(t, o)
-				p.want(t, "SELECT count(*) FROM t WHERE id = 42", "1")
-				if tt.at == 0 {
-					got.wantReason(t, tt.class, tt.reason)
-					if tables := p.tables(t); strings.Contains(tables, tableHistory) {
-						t.Errorf("the refusal leaves the tables %s", tables)
+			for engine, open := range engines {
+				t.Run(engine, func(t *testing.T) {
+					t.Parallel()
+					p := open(t)
+
+					if tt.peewee > 0 {
+						p.exec(t, strings.Join(writePeewee(p.dialect(), nil, peewee[:tt.peewee]), ";"))
 					}
-					return
-				}
-				if got.err != nil {
-					t.Fatal(got.err)
-				}
-				if got.From != tt.at || got.AdoptedAt != tt.at || got.Birth != tt.birth || got.To != int(tt.target[0]-'0') {
-					t.Errorf("the result is %+v", got.Result)
-				}
-				p.want(t, "SELECT revision || ' ' || birth FROM schemagate_history WHERE direction = 'adopt'", string(rune('0'+tt.at))+" "+tt.birth)
-				// From now on it is a database like any other.
-				p.migrate(t, b, files, "5")
-			})
+					p.exec(t, tt.database)
+					o := p.options(t, b, files, tt.target)
+					o.Adopt = tt.adopt
+					if tt.catalogs != nil {
+						o.Catalogs = tt.catalogs
+					}
+					got := migrateWith(t, o)
+					p.want(t, "SELECT count(*) FROM t WHERE id = 42", "1")
+					if tt.at == 0 {
+						got.wantReason(t, tt.class, tt.reason)
+						if tables := p.tables(t); strings.Contains(tables, tableHistory) {
+							t.Errorf("the refusal leaves the tables %s", tables)
+						}
+						return
+					}
+					if got.err != nil {
+						t.Fatal(got.err)
+					}
+					if got.From != tt.at || got.AdoptedAt != tt.at || got.Birth != tt.birth || got.To != int(tt.target[0]-'0') {
+						t.Errorf("the result is %+v", got.Result)
+					}
+					p.want(t, "SELECT revision || ' ' || birth FROM schemagate_history WHERE direction = 'adopt'", strconv.Itoa(tt.at)+" "+tt.birth)
+					// From now on it is a database like any other.
+					p.migrate(t, b, files, "5")
+				})
+			}
 		})
 	}
 }
@@ -263,40 +289,45 @@ func TestPreflight(t *testing.T) {
 		err = run.Tx.QueryRowContext(ctx, "SELECT count(*) FROM t WHERE id > 1000").Scan(&n)
 		return n, err
 	}}}
-	onEach(t, func(t *testing.T, p place) {
-		p.migrate(t, b, files, "1")
-		p.exec(t, "INSERT INTO t (id) VALUES (1001), (1002)")
-		o := p.options(t, b, files, "4")
-		o.Steps = steps
-		e := migrateWith(t, o).wantReason(t, result.Refused, result.ReasonPreflight)
-		if diff := cmp.Diff([]result.Check{{Name: "odd-rows", Revision: 3, Rows: 4}}, e.Failure.Checks); diff != "" {
-			t.Errorf("failed checks (-want +got):\n%s", diff)
-		}
-		for _, part := range []string{"4 rows that are odd", "Make them even.", "SELECT id FROM t WHERE id > 1000"} {
-			if !strings.Contains(e.Error(), part) {
-				t.Errorf("the message lacks %q:\n%s", part, e)
-			}
-		}
-		p.want(t, "SELECT version FROM schema_migrations", "1")
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			p := open(t)
 
-		// A check whose columns do not exist yet runs when they do, and then
-		// stops before its own revision.
-		p.exec(t, "DELETE FROM t WHERE id > 1000")
-		o.Target = "3"
-		if got := migrateWith(t, o); got.err != nil {
-			t.Fatal(got.err)
-		}
-		p.migrate(t, b, files, "2")
-		o.Target = "4"
-		o.Report = func(e Event) {
-			if e.Kind == EventApplied && e.Revision == 3 {
-				p.exec(t, "UPDATE t SET c3 = 3000 WHERE id = 3")
+			p.migrate(t, b, files, "1")
+			p.exec(t, "INSERT INTO t (id) VALUES (1001), (1002)")
+			o := p.options(t, b, files, "4")
+			o.Steps = steps
+			e := migrateWith(t, o).failure(t, result.Refused, result.ReasonPreflight)
+			if diff := cmp.Diff([]result.Check{{Name: "odd-rows", Revision: 3, Rows: 4}}, e.Failure.Checks); diff != "" {
+				t.Errorf("failed checks (-want +got):\n%s", diff)
 			}
-		}
-		got := migrateWith(t, o)
-		e = got.wantReason(t, result.Refused, result.ReasonPreflight)
-		if got.To != 3 || len(e.Failure.Checks) != 1 || e.Failure.Checks[0].Name != "late" {
-			t.Errorf("the result is %+v, failure %+v", got.Result, e.Failure)
-		}
-	})
+			for _, part := range []string{"4 rows that are odd", "Make them even.", "SELECT id FROM t WHERE id > 1000"} {
+				if !strings.Contains(e.Error(), part) {
+					t.Errorf("the message lacks %q:\n%s", part, e)
+				}
+			}
+			p.want(t, "SELECT version FROM schema_migrations", "1")
+
+			// A check whose columns do not exist yet runs when they do, and then
+			// stops before its own revision.
+			p.exec(t, "DELETE FROM t WHERE id > 1000")
+			o.Target = "3"
+			if got := migrateWith(t, o); got.err != nil {
+				t.Fatal(got.err)
+			}
+			p.migrate(t, b, files, "2")
+			o.Target = "4"
+			o.Report = func(e Event) {
+				if e.Kind == EventApplied && e.Revision == 3 {
+					p.exec(t, "UPDATE t SET c3 = 3000 WHERE id = 3")
+				}
+			}
+			got := migrateWith(t, o)
+			e = got.failure(t, result.Refused, result.ReasonPreflight)
+			if got.To != 3 || len(e.Failure.Checks) != 1 || e.Failure.Checks[0].Name != "late" {
+				t.Errorf("the result is %+v, failure %+v", got.Result, e.Failure)
+			}
+		})
+	}
 }

@@ -19,7 +19,7 @@ import (
 const (
 	EnvURL      = "DATABASE_URL"
 	EnvUser     = "DATABASE_USER"
-	EnvPassword = "DATABASE_PASSWORD" //nolint:gosec // the name of a variable, not a password
+	EnvPassword = "DATABASE_PASSWORD"
 )
 
 // Flags are the values of the flags.

@@ -35,12 +35,10 @@ func Code(err error) int {
 	if err == nil {
 		return result.ExitDone
 	}
-	var coded *Error
-	if errors.As(err, &coded) {
+	if coded, ok := errors.AsType[*Error](err); ok {
 		return coded.Code
 	}
-	var engine *migrate.Error
-	if errors.As(err, &engine) {
+	if engine, ok := errors.AsType[*migrate.Error](err); ok {
 		return engine.Outcome.ExitCode()
 	}
 	return result.ExitPermanent

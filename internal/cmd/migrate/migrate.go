@@ -46,11 +46,15 @@ It takes a lock, so that any number of them may run at once, and each revision
 is one transaction. However it ends, the database is at one revision or the
 next; a run that was interrupted is simply repeated.
 
-A database that the application has migrated itself is recognized and adopted.`,
+A database that the application has migrated itself is recognized and adopted.
+
+On PostgreSQL the role needs CONNECT and TEMPORARY on the database, and USAGE
+and CREATE on the schema. It must own the application's tables, which it does
+where the application uses it too. It needs no superuser.`,
 		Example: `  schemagate migrate --database-url sqlite:///webui.db --to latest
   DATABASE_URL=postgresql://… schemagate migrate --to 0.11.0 --dry-run`,
 		Args: output.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, load) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd, load) },
 	}
 	f.connection.Add(cmd)
 	f.format.Add(cmd)
@@ -73,9 +77,9 @@ A database that the application has migrated itself is recognized and adopted.`,
 	return cmd
 }
 
-func (f *flags) run(cmd *cobra.Command, load func(string) (*embedded.Bundle, error)) error {
+func (f *flags) run(ctx context.Context, cmd *cobra.Command, load func(string) (*embedded.Bundle, error)) error {
 	reporter := newReporter(cmd.OutOrStdout(), f.format)
-	res, err := f.migrate(cmd, load, reporter)
+	res, err := f.migrate(ctx, cmd, load, reporter)
 	if res == nil {
 		res = resultOf(err)
 	}
@@ -100,7 +104,7 @@ func (f *flags) run(cmd *cobra.Command, load func(string) (*embedded.Bundle, err
 }
 
 // migrate returns a nil result when the engine was never asked.
-func (f *flags) migrate(cmd *cobra.Command, load func(string) (*embedded.Bundle, error), reporter reporter) (res *result.Result, err error) {
+func (f *flags) migrate(ctx context.Context, cmd *cobra.Command, load func(string) (*embedded.Bundle, error), reporter reporter) (res *result.Result, err error) {
 	o, err := f.complete(load)
 	if err != nil {
 		return nil, err
@@ -112,10 +116,10 @@ func (f *flags) migrate(cmd *cobra.Command, load func(string) (*embedded.Bundle,
 	}
 	defer func() { err = errors.Join(err, runner.Close()) }()
 	if f.dryRun {
-		return nil, f.plan(cmd.Context(), cmd, runner)
+		return nil, f.plan(ctx, cmd, runner)
 	}
 	reporter.begin(runner)
-	got, err := runner.Run(cmd.Context())
+	got, err := runner.Run(ctx)
 	return &got, err
 }
 

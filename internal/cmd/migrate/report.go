@@ -118,7 +118,7 @@ func (r *textReporter) end(res result.Result) error {
 
 func at(res result.Result) string {
 	if res.To == 0 {
-		return "no revision"
+		return "no revision: it is empty"
 	}
 	return fmt.Sprintf("revision %d (%s, application %s)", res.To, res.ID, res.AppVersion)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/schemagate/schemagate/internal/cmd/bundle"
-	"github.com/schemagate/schemagate/internal/cmd/catalog"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
 	"github.com/schemagate/schemagate/internal/cmd/migrate"
 	"github.com/schemagate/schemagate/internal/cmd/plan"
@@ -36,13 +35,14 @@ Exit codes: 0 done, 10 usage, 11 transient (try again later), 12 permanent,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	cmd.SetFlagErrorFunc(flagError)
-	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), bundle.NewCmd(), catalog.NewCmd(), version.NewCmd())
+	// cobra's own "help" repeats its arguments; --help takes none.
+	cmd.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), bundle.NewCmd(), version.NewCmd())
 	return cmd
 }
 
-// Run executes the command line and returns the exit code.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	cmd := NewCmd()
+// Run executes the root command and returns the exit code.
+func Run(ctx context.Context, cmd *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

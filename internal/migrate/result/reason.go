@@ -69,7 +69,7 @@ const (
 	// ReasonVersionChangedByOthers: version table and history, or the
 	// application's own table, disagree.
 	ReasonVersionChangedByOthers Reason = "VersionChangedByOthers"
-	// ReasonUnknownDatabase: the database is not empty and not recognised.
+	// ReasonUnknownDatabase: the database is not empty and not recognized.
 	ReasonUnknownDatabase Reason = "UnknownDatabase"
 	// ReasonCatalogDiffers: the database is not what its revision promises.
 	ReasonCatalogDiffers Reason = "CatalogDiffers"
@@ -101,6 +101,6 @@ const (
 	// ReasonMigrationLocked: another runner holds the migration lock.
 	ReasonMigrationLocked Reason = "MigrationLocked"
 	// ReasonDeadlock: the server ended the transaction to resolve a deadlock
-	// or a conflict of serialisation, again and again.
+	// or a conflict of serialization, again and again.
 	ReasonDeadlock Reason = "Deadlock"
 )

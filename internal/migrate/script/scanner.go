@@ -233,18 +233,25 @@ func (n *nesting) see(word string, dialect step.Dialect) {
 	word = strings.ToUpper(word)
 	n.count++
 	switch {
-	case n.count == 1:
-		n.create = word == "CREATE"
-	case n.create && word == "TRIGGER" && n.count <= 3 && dialect == step.SQLite:
-		n.trigger = true // CREATE TRIGGER or CREATE TEMP TRIGGER
-	case n.depth == 0 && n.trigger && word == "BEGIN":
-		n.depth = 1
-	case n.depth == 0 && n.create && n.last == "BEGIN" && word == "ATOMIC" && dialect == step.Postgres:
-		n.depth = 1
 	case n.depth > 0 && word == "CASE":
 		n.depth++
 	case n.depth > 0 && word == "END":
 		n.depth--
+	case n.depth == 0 && n.opens(word, dialect):
+		n.depth = 1
 	}
 	n.last = word
+}
+
+// opens reports whether a word begins a body.
+func (n *nesting) opens(word string, dialect step.Dialect) bool {
+	if n.count == 1 {
+		n.create = word == "CREATE"
+	}
+	if dialect == step.SQLite {
+		// CREATE TRIGGER or CREATE TEMP TRIGGER.
+		n.trigger = n.trigger || n.create && word == "TRIGGER" && n.count <= 3
+		return n.trigger && word == "BEGIN"
+	}
+	return n.create && n.last == "BEGIN" && word == "ATOMIC"
 }

@@ -1,0 +1,4 @@
+-- Adds the id under which a chat is shared.
+
+ALTER TABLE chat ADD COLUMN share_id varchar(255);
+CREATE UNIQUE INDEX chat_share_id ON chat (share_id);

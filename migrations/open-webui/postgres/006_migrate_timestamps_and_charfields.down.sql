@@ -1,0 +1,1 @@
+-- Does nothing, as the way up.

@@ -1,0 +1,2 @@
+-- Does nothing: on PostgreSQL times are bigint and long texts are text from
+-- revision 1 on.

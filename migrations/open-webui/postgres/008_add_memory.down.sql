@@ -1,0 +1,3 @@
+-- Drops the table of what a model remembers about a user.
+
+DROP TABLE memory;

@@ -1,0 +1,3 @@
+-- Removes the settings of users.
+
+ALTER TABLE "user" DROP COLUMN settings;

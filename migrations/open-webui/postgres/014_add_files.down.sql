@@ -1,0 +1,3 @@
+-- Drops the table of files.
+
+DROP TABLE file;

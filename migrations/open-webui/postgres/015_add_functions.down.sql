@@ -1,0 +1,3 @@
+-- Drops the table of functions.
+
+DROP TABLE "function";

@@ -1,0 +1,1 @@
+-- Does nothing: the tables belong to revisions 1 to 18.

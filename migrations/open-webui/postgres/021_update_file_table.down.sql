@@ -1,0 +1,7 @@
+-- Removes the checksum of a file, what was read from it, and when it was changed
+-- last.
+
+ALTER TABLE file
+    DROP COLUMN updated_at,
+    DROP COLUMN data,
+    DROP COLUMN hash;

@@ -1,0 +1,3 @@
+-- Removes the mark of archived chats.
+
+ALTER TABLE chat DROP COLUMN archived;

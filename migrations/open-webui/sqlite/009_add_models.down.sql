@@ -1,0 +1,3 @@
+-- Drops the table of models.
+
+DROP TABLE model;

@@ -1,0 +1,3 @@
+-- Drops the table of tools.
+
+DROP TABLE tool;

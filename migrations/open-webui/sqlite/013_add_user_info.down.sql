@@ -1,0 +1,3 @@
+-- Removes what users tell about themselves.
+
+ALTER TABLE "user" DROP COLUMN info;

@@ -1,0 +1,2 @@
+-- Does nothing: it creates tables that are missing, and revisions 1 to 18 have
+-- created them all.

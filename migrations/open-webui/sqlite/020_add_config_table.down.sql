@@ -1,0 +1,3 @@
+-- Drops the table of settings.
+
+DROP TABLE config;

@@ -1,0 +1,3 @@
+-- Drops the table of knowledge. The documents were never removed.
+
+DROP TABLE knowledge;
