@@ -23,7 +23,7 @@ SELECT substr(id, 8), user_id, json_object(
     'desc', json(meta -> '$.description'),
     'content', json(meta -> '$.ollama.modelfile'),
     'suggestionPrompts', json(meta -> '$.suggestion_prompts'),
-    'categories', json(meta -> '$.x'),
+    'categories', json(meta -> '$.categories'),
     -- The way up marks the author as a member of the community.
     'user', json(CASE json_type(meta, '$.user')
         WHEN 'object' THEN json_remove(meta -> '$.user', '$.community')

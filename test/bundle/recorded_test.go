@@ -1,0 +1,192 @@
+package bundle_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/migrate/step"
+)
+
+// recorded returns what was recorded of the application's database, or skips
+// the test: the records are kept beside the repository, not in it.
+func recorded(tb testing.TB) fs.FS {
+	tb.Helper()
+	const dir = "../../../shared/openwebui"
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		tb.Skipf("The recorded facts are absent: there is no directory %s", dir)
+	}
+	return os.DirFS(dir)
+}
+
+func readText(tb testing.TB, fsys fs.FS, name string) string {
+	tb.Helper()
+	text, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(text)
+}
+
+// recordedTable is a table as it was recorded.
+type recordedTable struct {
+	Columns []struct {
+		Name     string  `json:"name"`
+		Position int     `json:"position"`
+		Type     string  `json:"type"`
+		NotNull  bool    `json:"not_null"`
+		Default  *string `json:"default"`
+	} `json:"columns"`
+	PrimaryKey  *recordedKey  `json:"primary_key"`
+	Unique      []recordedKey `json:"unique"`
+	ForeignKeys []struct {
+		recordedKey
+		RefTable   string   `json:"ref_table"`
+		RefColumns []string `json:"ref_columns"`
+		OnDelete   string   `json:"on_delete"`
+		OnUpdate   string   `json:"on_update"`
+	} `json:"foreign_keys"`
+	Indexes []struct {
+		Definition      string `json:"definition"`
+		BacksConstraint bool   `json:"backs_constraint"`
+	} `json:"indexes"`
+	Autoincrement bool `json:"autoincrement"`
+}
+
+type recordedKey struct {
+	Name    string   `json:"name"`
+	Columns []string `json:"columns"`
+}
+
+// recordedCatalog returns the catalog that the application's own tools leave at
+// a revision, nothing for revision 0.
+func recordedCatalog(records fs.FS, dialect step.Dialect, version int, birth bundle.Birth) (snapshot, error) {
+	out := snapshot{order: map[string][]string{}}
+	if version == 0 {
+		return out, nil
+	}
+	name, err := catalogName(records, dialect, version, birth)
+	if err != nil {
+		return snapshot{}, err
+	}
+	text, err := fs.ReadFile(records, name)
+	if err != nil {
+		return snapshot{}, err
+	}
+	var content struct {
+		Tables    map[string]recordedTable `json:"tables"`
+		Sequences []struct {
+			Name    string `json:"name"`
+			OwnedBy string `json:"owned_by"`
+		} `json:"sequences"`
+	}
+	if err := json.Unmarshal(text, &content); err != nil {
+		return snapshot{}, fmt.Errorf("%s: %w", name, err)
+	}
+	for table, t := range content.Tables {
+		if !slices.Contains(tracking, table) {
+			out.add(table, t, dialect)
+		}
+	}
+	for _, s := range content.Sequences {
+		if s.Name != "migratehistory_id_seq" {
+			out.lines = append(out.lines, fmt.Sprintf("sequence %s of %s", s.Name, s.OwnedBy))
+		}
+	}
+	slices.Sort(out.lines)
+	return out, nil
+}
+
+// catalogName finds the file. The edition of 0.9.5 has one only where it
+// differs.
+func catalogName(records fs.FS, dialect step.Dialect, version int, birth bundle.Birth) (string, error) {
+	dirs := map[bundle.Birth][]string{
+		bundle.BirthPeewee:    {"golden"},
+		bundle.BirthPeewee095: {"golden-via-0.9.5", "golden"},
+		bundle.BirthAlembic:   {"golden-alembic-only"},
+	}
+	for _, dir := range dirs[birth] {
+		names, err := fs.Glob(records, fmt.Sprintf("%s/%s/%03d-*.json", dir, dialect, version))
+		if err != nil {
+			return "", err
+		}
+		if len(names) == 1 {
+			return names[0], nil
+		}
+	}
+	return "", fmt.Errorf("no catalog of revision %d was recorded for %s and birth %s", version, dialect, birth)
+}
+
+// add describes a table as readCatalog does.
+func (c *snapshot) add(table string, t recordedTable, dialect step.Dialect) {
+	add := func(format string, args ...any) { c.lines = append(c.lines, fmt.Sprintf(format, args...)) }
+	named := func(name string) string {
+		if dialect == step.SQLite {
+			return ""
+		}
+		return name
+	}
+	order := make([]string, len(t.Columns))
+	for _, col := range t.Columns {
+		order[col.Position-1] = col.Name
+		add("column %s.%s %s %t %s", table, col.Name, col.Type, col.NotNull, deref(col.Default))
+	}
+	c.order[table] = order
+	add("table %s %t", table, t.Autoincrement)
+	if t.PrimaryKey != nil {
+		add("primary key %s %s %s", table, named(t.PrimaryKey.Name), list(t.PrimaryKey.Columns))
+	}
+	for _, key := range t.Unique {
+		add("unique %s %s %s", table, named(key.Name), list(key.Columns))
+	}
+	for _, key := range t.ForeignKeys {
+		add("foreign key %s %s %s %s %s %s %s", table, named(key.Name), list(key.Columns),
+			key.RefTable, list(key.RefColumns), key.OnDelete, key.OnUpdate)
+	}
+	for _, index := range t.Indexes {
+		if index.Definition != "" && !index.BacksConstraint {
+			add("index %s", index.Definition)
+		}
+	}
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return "NULL"
+	}
+	return *s
+}
+
+// recordedCatalogs recognizes databases by what was recorded.
+type recordedCatalogs struct{ records fs.FS }
+
+// Compare implements migrate.Catalogs.
+func (r recordedCatalogs) Compare(
+	ctx context.Context, q step.Tx, dialect step.Dialect, _ string, version int, birth bundle.Birth,
+) (differences []string, known bool, err error) {
+	want, err := recordedCatalog(r.records, dialect, version, birth)
+	if err != nil {
+		return nil, false, err
+	}
+	got, err := readCatalog(ctx, q, dialect)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, line := range want.lines {
+		if !slices.Contains(got.lines, line) {
+			differences = append(differences, "missing: "+line)
+		}
+	}
+	for _, line := range got.lines {
+		if !slices.Contains(want.lines, line) {
+			differences = append(differences, "extra: "+line)
+		}
+	}
+	return differences, true, nil
+}
