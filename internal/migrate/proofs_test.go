@@ -3,7 +3,6 @@ package migrate
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/step"
 	"github.com/schemagate/schemagate/internal/testing/postgres"
 )
 
@@ -33,18 +33,19 @@ import (
 // the revision.
 func (p place) wantSound(tb testing.TB) int {
 	tb.Helper()
-	// One snapshot: the server may still be committing for a client that is dead.
-	tx, err := p.db.BeginTx(tb.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() {
-		if err := tx.Rollback(); err != nil {
-			tb.Error(err)
+	var state State
+	rows := 0
+	r := p.reader(tb)
+	// In one snapshot: the server may still be committing for a client that is
+	// dead.
+	err := r.observe(tb.Context(), func(ctx context.Context, q step.Tx, s State) error {
+		state, rows = s, 0
+		if !s.facts.has("t") {
+			return nil
 		}
-	}()
-	state, err := readState(tb.Context(), p.inspector(), tx)
-	if err != nil {
+		return q.QueryRowContext(ctx, "SELECT count(*) FROM t").Scan(&rows)
+	})
+	if err := errors.Join(err, r.Close()); err != nil {
 		tb.Fatal(err)
 	}
 	if !state.Managed {
@@ -63,13 +64,8 @@ func (p place) wantSound(tb testing.TB) int {
 		want.Alembic = testID(state.Version)
 	}
 	got := facts{
-		Version: state.Version, History: walk(tb, state.history), Columns: len(state.facts.tables["t"]),
+		Version: state.Version, History: walk(tb, state.history), Rows: rows, Columns: len(state.facts.tables["t"]),
 		Dirty: state.dirty, Alembic: strings.Join(state.Alembic, " "),
-	}
-	if got.Columns > 0 {
-		if err := tx.QueryRowContext(tb.Context(), "SELECT count(*) FROM t").Scan(&got.Rows); err != nil {
-			tb.Fatal(err)
-		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		tb.Fatalf("the database contradicts itself (-want +got):\n%s", diff)
@@ -95,12 +91,15 @@ func walk(tb testing.TB, history []historyRow) int {
 	return at
 }
 
-// inspector is an engine that only inspects.
-func (p place) inspector() engine {
-	if strings.HasPrefix(p.url, "sqlite") {
-		return &sqliteEngine{}
+// reader is a runner that only looks.
+func (p place) reader(tb testing.TB) *Runner {
+	tb.Helper()
+	b, files := bundleOf(tb, chain(1)...)
+	r, err := New(p.options(tb, b, files, "1"))
+	if err != nil {
+		tb.Fatal(err)
 	}
-	return &postgresEngine{options: engineOptions{schema: "public"}}
+	return r
 }
 
 func TestManyRunnersApplyOnce(t *testing.T) {

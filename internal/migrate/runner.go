@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	gomigrate "github.com/golang-migrate/migrate/v4"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/dburl"
@@ -135,13 +138,38 @@ func (r *Runner) observe(ctx context.Context, fn func(context.Context, step.Tx, 
 	if r.engine == nil {
 		return fn(ctx, nil, State{})
 	}
-	return r.engine.snapshot(ctx, func(ctx context.Context, q step.Tx) error {
-		state, err := readState(ctx, r.engine, q)
-		if err != nil {
+	for attempt := 1; ; attempt++ {
+		err := r.engine.snapshot(ctx, func(ctx context.Context, q step.Tx) error {
+			state, err := readState(ctx, r.engine, q)
+			if err != nil {
+				return err
+			}
+			return fn(ctx, q, state)
+		})
+		if attempt == observeAttempts || !disturbed(err) {
 			return err
 		}
-		return fn(ctx, q, state)
-	})
+		if err := wait(ctx, jitter(backoffMin)); err != nil {
+			return err
+		}
+	}
+}
+
+// observeAttempts is how often a database is read again because another runner
+// came in between.
+const observeAttempts = 5
+
+// disturbed reports that another runner came in between. Rows are read from one
+// snapshot, but PostgreSQL looks up names in the present: whoever reads while
+// another one commits can find a table in the catalog and miss it a moment
+// later. And two that hold one table each and want the other's are a deadlock.
+// The next snapshot tells the truth, and if the statement itself is at fault,
+// it fails there too.
+func disturbed(err error) bool {
+	server, ok := errors.AsType[*pq.Error](err)
+	return ok && slices.Contains([]pqerror.Code{
+		pqerror.UndefinedTable, pqerror.UndefinedColumn, pqerror.TRDeadlockDetected,
+	}, server.Code)
 }
 
 // prepare reads the state, plans, and runs the checks that can run now, all in
@@ -392,6 +420,9 @@ func (c *run) applied(d *planDriver, p *planned) {
 
 // String names the runner's database for people, without credentials.
 func (r *Runner) String() string {
+	if r.options.Database.Engine == dburl.SQLite {
+		return r.options.Database.String()
+	}
 	return fmt.Sprintf("%s, schema %s", r.options.Database, r.options.Schema)
 }
 

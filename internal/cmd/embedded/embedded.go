@@ -7,7 +7,9 @@ import (
 	"io/fs"
 
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/catalog"
 	"github.com/schemagate/schemagate/internal/migrate"
+	"github.com/schemagate/schemagate/internal/migrate/openwebui"
 	"github.com/schemagate/schemagate/internal/migrate/step"
 	"github.com/schemagate/schemagate/migrations"
 )
@@ -33,5 +35,9 @@ func Load(name string) (*Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the bundle %s: %w", name, err)
 	}
-	return &Bundle{Bundle: b, Files: files}, nil
+	catalogs, err := catalog.LoadSet(files)
+	if err != nil {
+		return nil, fmt.Errorf("loading the catalogs of the bundle %s: %w", name, err)
+	}
+	return &Bundle{Bundle: b, Files: files, Steps: openwebui.Steps(), Catalogs: catalogs}, nil
 }

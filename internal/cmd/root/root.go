@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/schemagate/schemagate/internal/cmd/bundle"
+	"github.com/schemagate/schemagate/internal/cmd/catalog"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
+	"github.com/schemagate/schemagate/internal/cmd/manager"
 	"github.com/schemagate/schemagate/internal/cmd/migrate"
 	"github.com/schemagate/schemagate/internal/cmd/plan"
 	"github.com/schemagate/schemagate/internal/cmd/status"
@@ -37,7 +39,7 @@ Exit codes: 0 done, 10 usage, 11 transient (try again later), 12 permanent,
 	cmd.SetFlagErrorFunc(flagError)
 	// cobra's own "help" repeats its arguments; --help takes none.
 	cmd.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
-	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), bundle.NewCmd(), version.NewCmd())
+	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), bundle.NewCmd(), catalog.NewCmd(), version.NewCmd(), manager.NewCmd())
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/schemagate/schemagate/internal/cmd/connection"
 	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/testing/postgres"
 )
 
 const canary = "canary-e2a7"
@@ -83,7 +84,41 @@ func TestStatusOfNothing(t *testing.T) {
 			t.Errorf("status: %d, %s", code, out)
 		}
 	}
+	if out, code := run(t, "catalog", "--database-url", "sqlite:///"+path); code != result.ExitTransient {
+		t.Errorf("catalog: %d, %s", code, out)
+	}
 	if matches, err := filepath.Glob(path + "*"); err != nil || len(matches) != 0 {
 		t.Errorf("status has made %v: %v", matches, err)
+	}
+}
+
+// TestWhole takes the embedded bundle from nothing to a revision and looks at
+// what came of it, as a user would.
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{
+		"postgres": postgres.Shared(t).NewDatabase(t),
+		"sqlite":   "sqlite:///" + filepath.Join(t.TempDir(), "webui.db"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, step := range []struct {
+				args []string
+				want string
+			}{
+				{[]string{"plan", "--to", "009"}, "From revision 0 to 9, birth peewee, all in one transaction"},
+				{[]string{"migrate", "--to", "0.1.117"}, "Done: the database is at revision "},
+				{[]string{"migrate", "--to", "009"}, "Done: the database is at revision 9 (009, "},
+				{[]string{"status"}, "migratehistory: 9 rows, the last is 009_add_models"},
+				{[]string{"catalog"}, `"modelfile": {`},
+				{[]string{"migrate", "--to", "0", "--allow-downgrade", "-o", "json"}, `"outcome":"done"`},
+				{[]string{"status", "-o", "json"}, `"state": "empty"`},
+			} {
+				out, code := run(t, append(step.args, "--database-url", url)...)
+				if code != 0 || !strings.Contains(out, step.want) {
+					t.Fatalf("%v: exit code %d, want %q in\n%s", step.args, code, step.want, out)
+				}
+			}
+		})
 	}
 }

@@ -43,7 +43,8 @@ func TestDescribe(t *testing.T) {
 			[]string{"Revision: 22 (" + revision.ID + ", application ", "Owner: DatabaseSchema ns/n in cluster c"},
 		},
 		"of a newer program": {
-			migrate.State{Managed: true, Version: 1000, Birth: bundle.BirthAlembic}, document{State: "managed", Version: 1000, Birth: "alembic"},
+			migrate.State{Managed: true, Version: 1000, Birth: bundle.BirthAlembic},
+			document{State: "managed", Version: 1000, Birth: "alembic"},
 			[]string{"Revision: 1000"},
 		},
 	}
