@@ -67,7 +67,8 @@ type Options struct {
 	Schema string
 
 	// Target is an order number, an id, an application version of three parts,
-	// "latest", or "0" for an empty database.
+	// "latest" for the newest revision that has files, or "0" for an empty
+	// database.
 	Target string
 	// Birth is "auto" (the default when empty), or what an empty database is to
 	// be born as.
@@ -177,8 +178,11 @@ func (o *Options) completeBirth() error {
 
 // resolve returns the target's order number, 0 for the empty database.
 func (o *Options) resolve() (int, error) {
-	if o.Target == Empty {
+	switch o.Target {
+	case Empty:
 		return 0, nil
+	case bundle.Latest:
+		return o.latest()
 	}
 	revision, err := o.Bundle.Resolve(o.Target)
 	if err != nil {
@@ -188,6 +192,21 @@ func (o *Options) resolve() (int, error) {
 		}
 	}
 	return revision.Version, nil
+}
+
+// latest returns the newest revision that can be applied: the manifest may know
+// revisions whose files are still to come. The birth does not matter, because
+// files stand for all births or for the ones that differ.
+func (o *Options) latest() (int, error) {
+	name, err := engineOf(o.Database)
+	if err != nil {
+		return 0, usage(result.ReasonInvalidURL, "%v", err)
+	}
+	files, err := o.Bundle.Files(o.Files, name, bundle.BirthPeewee)
+	if err != nil && files.Available() == 0 {
+		return 0, &Error{Outcome: result.Permanent, Reason: result.ReasonFileMissing, Err: err}
+	}
+	return files.Available(), nil
 }
 
 // New validates the options and returns a runner. It does not connect. The

@@ -60,7 +60,7 @@ where the application uses it too. It needs no superuser.`,
 	f.format.Add(cmd)
 	fs := cmd.Flags()
 	fs.StringVar(&f.bundle, "bundle", embedded.OpenWebUI, "bundle of revisions; see schemagate bundle list")
-	fs.StringVar(&f.options.Target, "to", "", "target: an order number, a Peewee or Alembic id, an application version of three parts, \"latest\", or 0 for an empty database")
+	fs.StringVar(&f.options.Target, "to", "", "target: an order number, a Peewee or Alembic id, an application version of three parts, \"latest\" for the newest revision that this program can apply, or 0 for an empty database")
 	fs.StringVar(&f.options.Birth, "birth", migrate.BirthAuto, "origin that an empty database gets: auto, peewee or alembic")
 	fs.BoolVar(&f.options.AllowDowngrade, "allow-downgrade", false, "permit a target below the applied revision; data may be lost")
 	fs.StringVar(&f.adopt, "adopt", string(migrate.AdoptAuto), "what to do with a database that the application has migrated: auto or never")
