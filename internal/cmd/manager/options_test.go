@@ -1,0 +1,61 @@
+package manager_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/schemagate/schemagate/internal/cmd/manager"
+)
+
+func TestOptionsValidate(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*manager.Options)
+		says   []string // nothing: valid
+	}{
+		"as it comes":     {change: func(*manager.Options) {}},
+		"some namespaces": {change: func(o *manager.Options) { o.Namespaces = []string{"a", "b"} }},
+		"text log":        {change: func(o *manager.Options) { o.LogFormat, o.LogLevel = "text", "debug" }},
+		"bad namespace":   {change: func(o *manager.Options) { o.Namespaces = []string{"a", "B_"} }, says: []string{"--namespaces", `"B_"`, "lower case"}},
+		"empty namespace": {change: func(o *manager.Options) { o.Namespaces = []string{""} }, says: []string{"--namespaces", `""`}},
+		"namespace twice": {change: func(o *manager.Options) { o.Namespaces = []string{"a", "a"} }, says: []string{"--namespaces", `"a" twice`}},
+		"unknown format":  {change: func(o *manager.Options) { o.LogFormat = "yaml" }, says: []string{"--log-format", `"yaml"`, "json or text"}},
+		"unknown level":   {change: func(o *manager.Options) { o.LogLevel = "trace" }, says: []string{"--log-level", `"trace"`, "debug"}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			options := manager.Options{LogFormat: "json", LogLevel: "info"}
+			tc.change(&options)
+			err := options.Validate()
+			if len(tc.says) == 0 {
+				if err != nil {
+					t.Errorf("Validate() = %v, want no error", err)
+				}
+				return
+			}
+			for _, part := range tc.says {
+				if err == nil || !strings.Contains(err.Error(), part) {
+					t.Errorf("Validate() = %v, want an error that says %s", err, part)
+				}
+			}
+		})
+	}
+}
+
+// TestOptionsComplete: outside a pod nothing tells where the Lease should be.
+func TestOptionsComplete(t *testing.T) {
+	t.Parallel()
+	options := manager.Options{LeaderElect: true}
+	if err := options.Complete(); err == nil || !strings.Contains(err.Error(), "--leader-election-namespace") {
+		t.Errorf("Complete() = %v, want an error that names the flag", err)
+	}
+	options.LeaderElectionNamespace = "here"
+	if err := options.Complete(); err != nil || options.LeaderElectionNamespace != "here" {
+		t.Errorf("Complete() = %v, namespace %q", err, options.LeaderElectionNamespace)
+	}
+	alone := manager.Options{}
+	if err := alone.Complete(); err != nil {
+		t.Errorf("Complete() without leader election = %v", err)
+	}
+}
