@@ -93,7 +93,7 @@ func (c *comparison) compareTable(want, got *Table) {
 	c.compareColumns(want.Columns, got.Columns)
 	c.comparePrimaryKeys(want.PrimaryKey, got.PrimaryKey)
 	if want.Autoincrement != got.Autoincrement {
-		c.changed("%s: %s", c.table, yesNo(got.Autoincrement, "AUTOINCREMENT"))
+		c.changed("%s: it %s", c.table, yesNo(got.Autoincrement, "AUTOINCREMENT"))
 	}
 	c.compareConstraints("unique constraint", describeKeys(want.Unique), describeKeys(got.Unique))
 	c.compareConstraints("foreign key", describeForeignKeys(want.ForeignKeys), describeForeignKeys(got.ForeignKeys))
@@ -183,11 +183,11 @@ func (c *comparison) comparePrimaryKeys(want, got *Key) {
 	switch {
 	case want == nil && got == nil:
 	case want == nil:
-		c.changed("%s: it has a primary key (%s) and should not", c.table, describeKey(*got).String())
+		c.changed("%s: it has a primary key %s and should not", c.table, describeKey(*got))
 	case got == nil:
-		c.missing("%s: primary key %s is missing", c.table, describeKey(*want).String())
+		c.missing("%s: primary key %s is missing", c.table, describeKey(*want))
 	case describeKey(*want) != describeKey(*got):
-		c.changed("%s: the primary key is %s instead of %s", c.table, describeKey(*got).String(), describeKey(*want).String())
+		c.changed("%s: the primary key is %s instead of %s", c.table, describeKey(*got), describeKey(*want))
 	}
 }
 

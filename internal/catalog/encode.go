@@ -21,7 +21,7 @@ import (
 func (h Histories) Encode(w io.Writer, engine bundle.Engine) error {
 	e := &encoder{lines: map[string][]string{}, seen: map[string]bool{}}
 	births := slices.Sorted(maps.Keys(h))
-	deltas := map[bundle.Birth][]string{}
+	deltas := make(map[bundle.Birth][]string)
 	for _, birth := range births {
 		before := &Catalog{}
 		for _, version := range slices.Sorted(maps.Keys(h[birth])) {
@@ -85,12 +85,13 @@ func (e *encoder) delta(version int, before, after *Catalog) (string, error) {
 			d.Tables[name] = sum
 		}
 	}
+	// An empty list has to be one: null would mean no change.
 	if !slices.Equal(before.Sequences, after.Sequences) {
-		list := slices.Concat([]Sequence{}, after.Sequences)
+		list := append([]Sequence{}, after.Sequences...)
 		d.Sequences = &list
 	}
 	if !slices.Equal(before.Views, after.Views) {
-		list := slices.Concat([]View{}, after.Views)
+		list := append([]View{}, after.Views...)
 		d.Views = &list
 	}
 	return compact(d)

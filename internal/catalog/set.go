@@ -32,7 +32,7 @@ type Set struct {
 // file is missing, or anything in it does not fit together; a revision whose
 // catalog is not in it is not known.
 func LoadSet(files fs.FS) (*Set, error) {
-	s := &Set{engines: map[bundle.Engine]Histories{}}
+	s := &Set{engines: make(map[bundle.Engine]Histories)}
 	for _, engine := range []bundle.Engine{bundle.Postgres, bundle.SQLite} {
 		data, err := fs.ReadFile(files, File(engine))
 		if err != nil {
@@ -116,7 +116,7 @@ func DecodeHistories(data []byte, engine bundle.Engine) (Histories, error) {
 			tables[name][sum] = &t
 		}
 	}
-	out := Histories{}
+	out := make(Histories)
 	for birth, deltas := range r.Births {
 		out[birth] = History{}
 		current := &Catalog{Engine: engine}

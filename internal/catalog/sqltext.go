@@ -63,7 +63,7 @@ func tokens(sql string) []token {
 func scan(sql string, at int) (kind tokenKind, end int) {
 	rest := sql[at:]
 	switch c := rest[0]; {
-	case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
+	case strings.IndexByte(" \t\n\r\f\v", c) >= 0:
 		return -1, at + 1
 	case strings.HasPrefix(rest, "--"):
 		return -1, at + until(rest, "\n", 2)

@@ -32,7 +32,7 @@ func TestGeneratedCatalogs(t *testing.T) {
 	for dialect, open := range engines {
 		t.Run(string(dialect), func(t *testing.T) {
 			t.Parallel()
-			histories := catalog.Histories{}
+			histories := make(catalog.Histories)
 			for birth, first := range walks {
 				histories[birth] = history(t, open(t), birth, first)
 			}
@@ -74,7 +74,7 @@ func history(tb testing.TB, p place, birth bundle.Birth, first int) catalog.Hist
 
 func writeCatalogs(tb testing.TB, engine bundle.Engine, content []byte) {
 	tb.Helper()
-	name := filepath.Join("../../migrations/open-webui", filepath.FromSlash(catalog.File(engine)))
+	name := filepath.Join("..", "..", "migrations", "open-webui", filepath.FromSlash(catalog.File(engine)))
 	if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 		tb.Fatal(err)
 	}

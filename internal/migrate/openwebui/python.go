@@ -109,16 +109,12 @@ func numeral(text string) string {
 
 // zeroOf returns the start of the run of digits that a digit is in. The digits
 // of a script follow each other from zero to nine, and so may whole scripts.
-func zeroOf(digit rune) (rune, bool) {
-	for _, r := range unicode.Nd.R16 {
-		if c := rune(r.Lo); digit >= c && digit <= rune(r.Hi) {
-			return c, true
-		}
+func zeroOf(c rune) (zero rune, ok bool) {
+	if !unicode.IsDigit(c) {
+		return 0, false
 	}
-	for _, r := range unicode.Nd.R32 {
-		if c := rune(r.Lo); digit >= c && digit <= rune(r.Hi) {
-			return c, true
-		}
+	for unicode.IsDigit(c - 1) {
+		c--
 	}
-	return 0, false
+	return c, true
 }
