@@ -85,9 +85,8 @@ lint: ## Lint the Go code of all modules, and check that their requirements are 
 	done
 
 .PHONY: licenses
-licenses: ## Check the licenses of what the program contains, and collect them.
+licenses: ## Check the licenses of what the program is compiled from.
 	hack/tool go-licenses check . --allowed_licenses=$(LICENSES) $(LICENSE_FLAGS)
-	hack/tool go-licenses save . --save_path=$(OUT)/licenses --force $(LICENSE_FLAGS)
 
 .PHONY: render
 render: ## Render every kustomization below config/ and check the manifests.
@@ -129,7 +128,8 @@ bench: deps ## Run the benchmarks.
 ##@ Image
 
 .PHONY: image
-image: licenses ## Build the image, and load it into the node if one runs.
+image: ## Build the image, and load it into the node if one runs.
+	hack/licenses $(OUT)/licenses
 	for arch in $(ARCHITECTURES); do \
 		GOOS=linux GOARCH=$$arch $(GO_BUILD) -o $(OUT)/image/schemagate-$$arch .; \
 	done
