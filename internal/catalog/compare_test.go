@@ -225,6 +225,13 @@ var changes = map[string]change{
 		},
 		missing("table everything: unique constraint (d, a) is missing"),
 	},
+	"unnamed unique on other columns": {
+		wantLiteEverything, func(c *catalog.Catalog) { c.Tables["everything"].Unique[2].Columns = []string{"a"} },
+		catalog.Difference{
+			Missing: []string{"table everything: unique constraint (d, a) is missing"},
+			Changed: []string{"table everything: it has a unique constraint (a) and should not"},
+		},
+	},
 	"unnamed check of the user's": {
 		wantLiteEverything, func(c *catalog.Catalog) {
 			t := c.Tables["user"]

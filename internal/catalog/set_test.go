@@ -54,6 +54,9 @@ func TestHistoriesRoundTrip(t *testing.T) {
 	if again := encode(t, got, bundle.Postgres); again != text {
 		t.Errorf("encoded again:\n%s", cmp.Diff(text, again))
 	}
+	if strings.Contains(text, "position") {
+		t.Errorf("positions are written, though the order tells them:\n%s", text)
+	}
 	if n := strings.Count(text, "'<&>'"); n != 3 {
 		t.Errorf("the tables are described %d times, want a once for each of its forms, and b once:\n%s", n, text)
 	}

@@ -14,7 +14,7 @@ CREATE TABLE "user" (
 	id INTEGER PRIMARY KEY AUTOINCREMENT, -- a comment, with ) in it
 	"group" VARCHAR(10) NOT NULL DEFAULT 'a, (b' COLLATE NOCASE,
 	[na me] TEXT CONSTRAINT "named one" UNIQUE,
-	` + "`constraint` TEXT" + `, dropped TEXT, untyped,
+	` + "`constraint` TEXT" + `, dropped TEXT, untyped CONSTRAINT name_of_another NOT NULL DEFAULT -1 UNIQUE,
 	CONSTRAINT two UNIQUE ("group", [na me] COLLATE NOCASE DESC)
 	CONSTRAINT "it's positive" CHECK (id > 0 /* ) */ AND ("group" <> ')')),
 	CHECK (id < 10)
@@ -58,11 +58,12 @@ func wantLiteEverything() *catalog.Catalog {
 					{Name: "group", Position: 2, Type: "VARCHAR(10)", NotNull: true, Default: "'a, (b'"},
 					{Name: "na me", Position: 3, Type: "TEXT"},
 					{Name: "constraint", Position: 4, Type: "TEXT"},
-					{Name: "untyped", Position: 5},
+					{Name: "untyped", Position: 5, NotNull: true, Default: "-1"},
 					{Name: "added", Position: 6, Type: "BIGINT", Default: "1 + 1"},
 				},
 				PrimaryKey: &catalog.Key{Columns: []string{"id"}},
 				Unique: []catalog.Key{
+					{Columns: []string{"untyped"}},
 					{Name: "named one", Columns: []string{"na me"}},
 					{Name: "two", Columns: []string{"group", "na me"}},
 				},
@@ -73,6 +74,7 @@ func wantLiteEverything() *catalog.Catalog {
 				Indexes: []catalog.Index{
 					{Unique: true, Origin: catalog.OriginUnique, Columns: []string{"group", "na me"}},
 					{Unique: true, Origin: catalog.OriginUnique, Columns: []string{"na me"}},
+					{Unique: true, Origin: catalog.OriginUnique, Columns: []string{"untyped"}},
 				},
 				Autoincrement: true,
 			},

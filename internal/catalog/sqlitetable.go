@@ -165,15 +165,9 @@ func (p *sqliteElement) constraint(t token) {
 		p.table.generated[strings.ToLower(p.column)] = p.text()
 	case t.is("AUTOINCREMENT"):
 		p.table.autoincrement = true
-	case t.is("DEFAULT"):
-		// A name may stand here, and a parenthesis may hold anything.
+	case t.is("DEFAULT"), t.is("NOT"), t.is("NULL"), t.is("COLLATE"), t.is("GENERATED"):
 		p.takeName()
-		if p.group() == nil {
-			p.next()
-		}
-	case t.is("NOT"), t.is("NULL"), t.is("COLLATE"), t.is("GENERATED"):
-		p.takeName()
-	case t.symbol("("):
+	case t.symbol("("): // anything may be in it
 		p.rest = append([]token{t}, p.rest...)
 		p.group()
 	}

@@ -24,6 +24,9 @@ type engine interface {
 	// inspect reads what is in the schema: tables and the like, with what
 	// belongs to extensions left out.
 	inspect(ctx context.Context, q step.Tx) (schemaFacts, error)
+	// verify returns errStale if what was read from the version tables since
+	// inspect may be from others of the same name.
+	verify(ctx context.Context, q step.Tx, facts schemaFacts) error
 	close() error
 }
 
@@ -48,6 +51,9 @@ type transaction interface {
 type schemaFacts struct {
 	// tables maps the names of tables and views to their columns, in order.
 	tables map[string][]string
+	// identities tells a table from a later one of the same name; nil where
+	// reading has no need of that.
+	identities map[string]int64
 }
 
 func (f schemaFacts) has(table string) bool {

@@ -184,7 +184,7 @@ func (e *postgresEngine) inspect(ctx context.Context, q step.Tx) (facts schemaFa
 			Message: fmt.Sprintf("the schema %q does not exist in the database", e.options.schema),
 		}
 	}
-	rows, err := q.QueryContext(ctx, `SELECT c.relname, coalesce(string_agg(a.attname, ',' ORDER BY a.attnum), '')
+	rows, err := q.QueryContext(ctx, `SELECT c.relname, c.oid, coalesce(string_agg(a.attname, ',' ORDER BY a.attnum), '')
 		FROM pg_class c
 		JOIN pg_namespace n ON n.oid = c.relnamespace
 		LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -197,16 +197,43 @@ func (e *postgresEngine) inspect(ctx context.Context, q step.Tx) (facts schemaFa
 	return scanFacts(rows)
 }
 
-// scanFacts reads names of tables and their columns, joined by commas.
+// verify compares the version tables of the snapshot with those of the present,
+// which are the ones that were read, and which have been locked since. A table
+// that was dropped and made again in between looks empty to the snapshot.
+func (e *postgresEngine) verify(ctx context.Context, q step.Tx, facts schemaFacts) error {
+	var pairs []string
+	for _, name := range BookkeepingTables() {
+		if oid, ok := facts.identities[name]; ok {
+			pairs = append(pairs, fmt.Sprintf("(%s, %d)", literal(name), oid))
+		}
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	var others int
+	err := q.QueryRowContext(ctx, "SELECT count(*) FROM (VALUES "+strings.Join(pairs, ", ")+
+		") AS v (name, id) WHERE to_regclass(name)::oid::bigint IS DISTINCT FROM id").Scan(&others)
+	if err != nil {
+		return fmt.Errorf("reading the schema: %w", err)
+	}
+	if others > 0 {
+		return errStale
+	}
+	return nil
+}
+
+// scanFacts reads names of tables, what identifies them, and their columns,
+// joined by commas.
 func scanFacts(rows *sql.Rows) (facts schemaFacts, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	facts.tables = map[string][]string{}
+	facts.tables, facts.identities = map[string][]string{}, map[string]int64{}
 	for rows.Next() {
 		var table, columns string
-		if err := rows.Scan(&table, &columns); err != nil {
+		var identity int64
+		if err := rows.Scan(&table, &identity, &columns); err != nil {
 			return facts, fmt.Errorf("reading the schema: %w", err)
 		}
-		facts.tables[table] = strings.Split(columns, ",")
+		facts.tables[table], facts.identities[table] = strings.Split(columns, ","), identity
 	}
 	return facts, rows.Err()
 }

@@ -166,6 +166,9 @@ const observeAttempts = 5
 // The next snapshot tells the truth, and if the statement itself is at fault,
 // it fails there too.
 func disturbed(err error) bool {
+	if errors.Is(err, errStale) {
+		return true
+	}
 	server, ok := errors.AsType[*pq.Error](err)
 	return ok && slices.Contains([]pqerror.Code{
 		pqerror.UndefinedTable, pqerror.UndefinedColumn, pqerror.TRDeadlockDetected,

@@ -167,13 +167,16 @@ func (e *sqliteEngine) beginSession(context.Context) (transaction, error) {
 }
 
 func (e *sqliteEngine) inspect(ctx context.Context, q step.Tx) (schemaFacts, error) {
-	rows, err := q.QueryContext(ctx, `SELECT m.name, coalesce((SELECT group_concat(name) FROM pragma_table_info(m.name)), '')
+	rows, err := q.QueryContext(ctx, `SELECT m.name, 0, coalesce((SELECT group_concat(name) FROM pragma_table_info(m.name)), '')
 		FROM sqlite_master m WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
 	if err != nil {
 		return schemaFacts{}, fmt.Errorf("reading the schema: %w", err)
 	}
 	return scanFacts(rows)
 }
+
+// verify has nothing to do: a SQLite transaction sees one state of everything.
+func (e *sqliteEngine) verify(context.Context, step.Tx, schemaFacts) error { return nil }
 
 // reference is a foreign key with rows that it does not find.
 type reference struct{ table, parent string }

@@ -91,7 +91,7 @@ func readState(ctx context.Context, e engine, q step.Tx) (State, error) {
 		}
 		s.Alembic = append([]string{}, ids...)
 	}
-	return s, nil
+	return s, e.verify(ctx, q, facts)
 }
 
 // readOurs reads the tables of this package. schema_migrations alone is not

@@ -71,7 +71,7 @@ func first(p *regexp.Regexp, text string) (string, bool) {
 
 // parseBool takes everything for false that is not the word true alone; a blank
 // after it makes it false.
-func parseBool(text string) (pyjson.Value, bool) { return strings.ToLower(text) == "true", true }
+func parseBool(text string) (pyjson.Value, bool) { return strings.EqualFold(text, "true"), true }
 
 // scanModelfile returns the name of the base model that a model file names, nil
 // if it names none, and the parameters it sets.
