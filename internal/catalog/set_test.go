@@ -57,6 +57,9 @@ func TestHistoriesRoundTrip(t *testing.T) {
 	if strings.Contains(text, "position") {
 		t.Errorf("positions are written, though the order tells them:\n%s", text)
 	}
+	if line := `{"revision":3,"dropped":["a"],"sequences":[],"views":[]}`; !strings.Contains(text, line) {
+		t.Errorf("no line %s, which tells nothing of the table that stays as it is:\n%s", line, text)
+	}
 	if n := strings.Count(text, "'<&>'"); n != 3 {
 		t.Errorf("the tables are described %d times, want a once for each of its forms, and b once:\n%s", n, text)
 	}

@@ -14,7 +14,7 @@ CREATE TABLE "user" (
 	id INTEGER PRIMARY KEY AUTOINCREMENT, -- a comment, with ) in it
 	"group" VARCHAR(10) NOT NULL DEFAULT 'a, (b' COLLATE NOCASE,
 	[na me] TEXT CONSTRAINT "named one" UNIQUE,
-	` + "`constraint` TEXT" + `, dropped TEXT, untyped CONSTRAINT name_of_another NOT NULL DEFAULT -1 UNIQUE,
+	` + "`constraint` TEXT" + `, dropped TEXT, untyped CONSTRAINT a NOT NULL CONSTRAINT b DEFAULT -1 UNIQUE,
 	CONSTRAINT two UNIQUE ("group", [na me] COLLATE NOCASE DESC)
 	CONSTRAINT "it's positive" CHECK (id > 0 /* ) */ AND ("group" <> ')')),
 	CHECK (id < 10)

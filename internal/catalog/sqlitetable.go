@@ -165,7 +165,7 @@ func (p *sqliteElement) constraint(t token) {
 		p.table.generated[strings.ToLower(p.column)] = p.text()
 	case t.is("AUTOINCREMENT"):
 		p.table.autoincrement = true
-	case t.is("DEFAULT"), t.is("NOT"), t.is("NULL"), t.is("COLLATE"), t.is("GENERATED"):
+	case t.is("DEFAULT"), t.is("NULL"), t.is("COLLATE"), t.is("GENERATED"):
 		p.takeName()
 	case t.symbol("("): // anything may be in it
 		p.rest = append([]token{t}, p.rest...)

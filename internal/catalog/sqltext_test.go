@@ -16,6 +16,7 @@ func TestUnqualify(t *testing.T) {
 		"text that looks alike": {"app", "'app.s'::text || 'say ''app.x'''", "'app.s'::text || 'say ''app.x'''"},
 		"column named alike":    {"app", "(t.app).x", "(t.app).x"},
 		"another, longer name":  {"app", "myapp.f(app2.x)", "myapp.f(app2.x)"},
+		"table named alike":     {"app", "other.app.x", "other.app.x"},
 		"several":               {"app", "app.f(a) + app.g(b)", "f(a) + g(b)"},
 	} {
 		if got := unqualify(tt.in, tt.prefix); got != tt.want {

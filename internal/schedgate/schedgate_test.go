@@ -1,6 +1,8 @@
 package schedgate_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,4 +70,25 @@ func podWith(gates []string) *corev1.Pod {
 		pod.Spec.SchedulingGates = append(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: g})
 	}
 	return pod
+}
+
+// FuzzRemove: whatever the gates are, Remove leaves the others as they were.
+func FuzzRemove(f *testing.F) {
+	f.Add("a,"+v1alpha1.GateName+",b", "x")
+	f.Add("", "")
+	f.Fuzz(func(t *testing.T, list, extra string) {
+		gates := append(strings.Split(list, ","), extra)
+		pod := podWith(gates)
+		want := slices.DeleteFunc(slices.Clone(gates), func(g string) bool { return g == v1alpha1.GateName })
+		changed := schedgate.Remove(pod)
+		if changed != (len(want) != len(gates)) {
+			t.Errorf("Remove() = %v for %q", changed, gates)
+		}
+		if diff := cmp.Diff(podWith(want).Spec.SchedulingGates, pod.Spec.SchedulingGates, emptyIsNil); diff != "" {
+			t.Errorf("gates after Remove (-want +got):\n%s", diff)
+		}
+		if schedgate.Has(pod) || schedgate.Index(pod) != -1 {
+			t.Errorf("the gate is still there: %q", gates)
+		}
+	})
 }
