@@ -53,6 +53,22 @@ func TestArgumentsNameExistingFiles(t *testing.T) {
 	}
 }
 
+func TestDigestCoversContentOfTheSameLength(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	seen := make(map[string]bool)
+	for _, content := range []string{"one", "two", "three"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		digest, err := digestOf([]string{path})
+		if err != nil || seen[digest] {
+			t.Errorf("digest of %q is %s (%v), which another content has", content, digest, err)
+		}
+		seen[digest] = true
+	}
+}
+
 // TestNothingIsInsecure guards the arguments that decide who gets in.
 func TestNothingIsInsecure(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,10 @@ func files(t *testing.T, archive []byte) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// Any other time would make another archive of the same program.
+		if !header.ModTime.Equal(created) {
+			t.Errorf("%s is of %s, want %s", header.Name, header.ModTime, created)
+		}
 		content, err := io.ReadAll(reader)
 		if err != nil {
 			t.Fatal(err)

@@ -137,7 +137,7 @@ func parseStat(content string) (stat, error) {
 	if err != nil {
 		return stat{}, fmt.Errorf("parsing the start time in process status: %w", err)
 	}
-	return stat{parent: parent, start: start, zombie: false}, nil
+	return stat{parent: parent, start: start, zombie: fields[0] == "Z" || fields[0] == "X"}, nil
 }
 
 func cutLast(s, separator string) (before, after string, found bool) {
