@@ -3,6 +3,8 @@ package migrate
 import (
 	"context"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +172,26 @@ func TestMinimalRole(t *testing.T) {
 		t.Fatal(got.err)
 	}
 	p.want(t, "SELECT sum(c2) FROM t", "306")
+}
+
+// TestPasswordFileIsNotRead: the password in somebody's home directory fits, and
+// is left where it is.
+func TestPasswordFileIsNotRead(t *testing.T) {
+	b, files := bundleOf(t, chain(1)...)
+	p := newPostgres(t)
+	u, err := url.Parse(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, ".pgpass"), []byte("*:*:*:*:"+password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", home)
+	u.User = url.User(u.User.Username())
+	migrateWith(t, place{url: u.String(), db: p.db}.options(t, b, files, "1")).
+		wantReason(t, result.Transient, result.ReasonAuthentication)
 }
 
 func TestUnreachable(t *testing.T) {

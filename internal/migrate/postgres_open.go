@@ -5,7 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"net"
+	"os"
 	"os/user"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,11 +29,15 @@ const maxConnections = 3
 // connection is cut: a network that swallows packets answers nothing at all.
 const closeGrace = 5 * time.Second
 
+// noFile cannot exist. Without a name of its own for the password file, lib/pq
+// would look for a password in the home directory of whoever runs this.
+var noFile = filepath.Join(os.DevNull, "none")
+
 // openPostgres prepares connections; the first is made when it is needed. The
 // environment (PGHOST and the like) is not read: the URL says it all.
 func openPostgres(ctx context.Context, d dburl.Database, connectTimeout time.Duration, options engineOptions) (*postgresEngine, error) {
 	config := pq.Config{
-		Database: d.Name, User: d.User, Password: d.Password, Options: d.Options,
+		Database: d.Name, User: d.User, Password: d.Password, Passfile: noFile, Options: d.Options,
 		ApplicationName: cmp.Or(d.ApplicationName, applicationName),
 		SSLMode:         pq.SSLMode(d.TLS.Mode), SSLRootCert: d.TLS.RootCert, SSLCert: d.TLS.Cert, SSLKey: d.TLS.Key,
 		SSLSNI: true, ConnectTimeout: connectTimeout,
