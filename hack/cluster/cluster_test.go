@@ -373,6 +373,7 @@ func (s subject) checkDown() {
 	if len(all) < 11 {
 		s.t.Errorf("the node has %d processes, want at least 11", len(all))
 	}
+	s.checkGroups(all)
 	s.run("down")
 	for _, id := range append(all, first) {
 		if id.Alive() {
@@ -393,6 +394,38 @@ func (s subject) checkDown() {
 		s.t.Error("status of a removed instance returned no error")
 	}
 	s.run("down") // of nothing
+}
+
+// checkGroups finds pods outside the group that down removes, where they would
+// leave their own.
+func (s subject) checkGroups(processes []process.Identity) {
+	s.t.Helper()
+	var pods []string
+	for _, id := range processes {
+		dir := fmt.Sprintf("/proc/%d", id.PID)
+		command, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		name := strings.TrimSpace(string(command))
+		if name != "pause" && name != "probe" {
+			continue
+		}
+		pods = append(pods, name)
+		groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(groups)) {
+			if !strings.Contains(line, ":/schemagate/"+s.name+"/") {
+				s.t.Errorf("%s is in %s", id, line)
+			}
+		}
+	}
+	slices.Sort(pods)
+	if diff := cmp.Diff([]string{"pause", "probe"}, pods); diff != "" {
+		s.t.Errorf("unexpected processes of pods (-want +got):\n%s", diff)
+	}
 }
 
 // machine is what these instances may touch of the machine and must give back.

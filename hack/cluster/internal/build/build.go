@@ -60,6 +60,23 @@ func complete(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
+const temporaryPrefix = "bin-"
+
+// removeAbandoned removes what a killed build left. The caller has the lock,
+// so there is no other build.
+func removeAbandoned(dir string) error {
+	abandoned, err := filepath.Glob(filepath.Join(dir, temporaryPrefix+"*"))
+	if err != nil {
+		return fmt.Errorf("looking for abandoned builds: %w", err)
+	}
+	for _, each := range abandoned {
+		if err := os.RemoveAll(each); err != nil {
+			return fmt.Errorf("removing an abandoned build: %w", err)
+		}
+	}
+	return nil
+}
+
 // buildAll compiles next to the final place and renames. What an interrupted
 // run compiled is still in the cache of the go command.
 func buildAll(ctx context.Context, source Source, final string, report *progress.Report) (err error) {
@@ -69,7 +86,10 @@ func buildAll(ctx context.Context, source Source, final string, report *progress
 	if err := os.MkdirAll(filepath.Dir(final), 0o750); err != nil {
 		return fmt.Errorf("creating the cache directory: %w", err)
 	}
-	temporary, err := os.MkdirTemp(filepath.Dir(final), "bin-")
+	if err := removeAbandoned(filepath.Dir(final)); err != nil {
+		return err
+	}
+	temporary, err := os.MkdirTemp(filepath.Dir(final), temporaryPrefix)
 	if err != nil {
 		return fmt.Errorf("creating the cache directory: %w", err)
 	}

@@ -112,6 +112,10 @@ func TestFailedBuildLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := testSource(t) // not a module, so nothing compiles
 	root := t.TempDir()
+	abandoned := filepath.Join(root, key(t, s), temporaryPrefix+"1")
+	if err := os.MkdirAll(abandoned, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	var output strings.Builder
 	_, err := Ensure(t.Context(), s, root, progress.New(&output))
 	if err == nil || !strings.Contains(err.Error(), "compiling "+Pause) {

@@ -69,7 +69,7 @@ func (c *command) warnAboutProxy(inst instance.Instance) {
 }
 
 func (c *command) down(ctx context.Context) error {
-	if err := node.Requirements(); err != nil {
+	if err := node.RequireRoot(); err != nil {
 		return err
 	}
 	cluster, err := c.cluster()

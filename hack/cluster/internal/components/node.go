@@ -63,10 +63,12 @@ func (s Settings) kubeletConfig() object {
 		"kubeAPIBurst":             clientBurst,
 		"serializeImagePulls":      false,
 		// The machine belongs to others as well: pods get their limits, and
-		// nothing is reserved, enforced or changed outside their groups.
+		// nothing is reserved, enforced or changed outside their groups. Without
+		// a group per class the root would be ignored, and pods would be put
+		// where nobody removes what they leave.
 		"cgroupDriver":           "cgroupfs",
 		"cgroupRoot":             s.Instance.Cgroup(),
-		"cgroupsPerQOS":          false,
+		"cgroupsPerQOS":          true,
 		"enforceNodeAllocatable": []string{},
 		"makeIPTablesUtilChains": false,
 		"failSwapOn":             false,

@@ -16,8 +16,8 @@ var ErrRequirement = errors.New("this machine lacks something")
 // pluginDirs are where distributions put CNI plug-ins.
 var pluginDirs = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
 
-// requireRoot is checked first: all else would fail in less clear ways.
-func requireRoot() error {
+// RequireRoot is checked first: all else would fail in less clear ways.
+func RequireRoot() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("%w: a node needs root for namespaces, mounts and network interfaces; "+
 			"run this as root, or set CLUSTER=current to use a cluster of your own", ErrRequirement)

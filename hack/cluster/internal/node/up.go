@@ -22,7 +22,7 @@ import (
 // Requirements checks what can be checked before anything is compiled, so that
 // nobody waits ten minutes to be told.
 func Requirements() error {
-	if err := requireRoot(); err != nil {
+	if err := RequireRoot(); err != nil {
 		return err
 	}
 	_, err := findPrograms()
