@@ -111,7 +111,7 @@ func TestCarriedCatalogs(t *testing.T) {
 // own tools leave.
 func TestCarriedCatalogsAreTheRecordedOnes(t *testing.T) {
 	t.Parallel()
-	records := recorded(t)
+	records := recordedFiles(t)
 	set, err := catalog.LoadSet(migrations.OpenWebUI())
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,7 @@
 package bundle_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,17 +10,14 @@ import (
 
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/migrate/step"
+	"github.com/schemagate/schemagate/internal/testing/recorded"
 )
 
-// recorded returns what was recorded of the application's database, or skips
-// the test: the records are kept beside the repository, not in it.
-func recorded(tb testing.TB) fs.FS {
+// recordedFiles returns what was recorded of the application's database, or
+// skips the test: the records are kept beside the repository, not in it.
+func recordedFiles(tb testing.TB) fs.FS {
 	tb.Helper()
-	const dir = "../../../shared/openwebui"
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		tb.Skipf("The recorded facts are absent: there is no directory %s", dir)
-	}
-	return os.DirFS(dir)
+	return os.DirFS(recorded.Dir(tb))
 }
 
 func readText(tb testing.TB, fsys fs.FS, name string) string {
@@ -161,32 +156,4 @@ func deref(s *string) string {
 		return "NULL"
 	}
 	return *s
-}
-
-// recordedCatalogs recognizes databases by what was recorded.
-type recordedCatalogs struct{ records fs.FS }
-
-// Compare implements migrate.Catalogs.
-func (r recordedCatalogs) Compare(
-	ctx context.Context, q step.Tx, dialect step.Dialect, _ string, version int, birth bundle.Birth,
-) (differences []string, known bool, err error) {
-	want, err := recordedCatalog(r.records, dialect, version, birth)
-	if err != nil {
-		return nil, false, err
-	}
-	got, err := readCatalog(ctx, q, dialect)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, line := range want.lines {
-		if !slices.Contains(got.lines, line) {
-			differences = append(differences, "missing: "+line)
-		}
-	}
-	for _, line := range got.lines {
-		if !slices.Contains(want.lines, line) {
-			differences = append(differences, "extra: "+line)
-		}
-	}
-	return differences, true, nil
 }

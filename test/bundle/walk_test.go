@@ -23,7 +23,7 @@ var walks = map[bundle.Birth]int{
 
 func TestWalk(t *testing.T) {
 	t.Parallel()
-	records := recorded(t)
+	records := recordedFiles(t)
 	for birth, first := range walks {
 		for dialect, open := range engines {
 			t.Run(string(birth)+"/"+string(dialect), func(t *testing.T) {
