@@ -59,6 +59,22 @@ INSERT INTO "user" (id, name, email, role, profile_image_url, api_key, created_a
 	('u1', 'Ann', 'ann@example.test', 'admin', '/user.png', 'key-1', 1714000041, 1714000042, 1714000043);
 `
 
+// Functions and tools before and after they have valves.
+const rowsAt15 = `
+INSERT INTO file (id, user_id, filename, meta, created_at) VALUES ('f1', 'u1', 'ü.pdf', '{"path": "/x"}', 1714000071);
+INSERT INTO "function" (id, user_id, name, type, content, meta, created_at, updated_at) VALUES
+	('fn2', 'u2', 'Two', 'pipe', '', '{}', 1714000083, 1714000084),
+	('fn1', 'u1', 'One', 'filter', 'pass', '{"x": 1}', 1714000081, 1714000082);
+INSERT INTO tool (id, user_id, name, content, specs, meta, created_at, updated_at) VALUES
+	('to1', 'u1', 'Tool', 'pass', '[]', '{}', 1714000091, 1714000092);
+`
+
+const rowsAt17 = `
+INSERT INTO "function" (id, user_id, name, type, content, meta, created_at, updated_at, valves, is_active) VALUES
+	('fn2', 'u2', 'Two', 'pipe', '', '{}', 1714000083, 1714000084, NULL, FALSE),
+	('fn1', 'u1', 'One', 'filter', 'pass', '{"x": 1}', 1714000081, 1714000082, '{"y": 2}', TRUE);
+`
+
 const rowsAt18 = `
 INSERT INTO chat (id, user_id, title, chat, share_id, archived, created_at, updated_at) VALUES
 	('c1', 'u1', 'Chat', '{}', 's1', TRUE, 1714000001, 1714000009);
@@ -103,6 +119,11 @@ func TestRowsSurvive(t *testing.T) {
 			`SELECT 2 - count(*) FROM model WHERE id IN ('mine', 'ollama-broken') AND updated_at = created_at + 1`,
 			`SELECT 1 - count(*) FROM model WHERE id = 'ollama-poet' AND base_model_id = 'llama3' AND name = 'Poet'`,
 		}},
+		"015": {15, rowsAt15, []string{
+			`SELECT count(*) FROM "function" WHERE is_active OR is_global OR valves IS NOT NULL`,
+			`SELECT count(*) FROM tool WHERE valves IS NOT NULL`,
+		}},
+		"017": {17, rowsAt17, []string{`SELECT count(*) FROM "function" WHERE is_global`}},
 		"018": {18, rowsAt18, []string{
 			`SELECT 2 - count(*) FROM knowledge`,
 			`SELECT 1 - count(*) FROM file WHERE hash IS NULL AND data IS NULL AND updated_at IS NULL`,
