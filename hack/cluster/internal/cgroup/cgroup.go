@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,14 +51,48 @@ func Prepare(name string) error {
 	if !unified {
 		return nil
 	}
-	// Further down the container runtime does the same.
-	const wanted = "+cpu +memory +pids"
-	if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte(wanted), 0o600); err != nil {
-		return fmt.Errorf("%w: enabling %s below %s: %w; "+
-			"inside a container, move its processes out of the root group first, or use CLUSTER=current",
-			ErrNotDelegated, wanted, root, err)
+	// From the root to the group's parent: a group has the controllers that its
+	// parent hands down.
+	parent := root
+	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
+		if err := delegate(parent); err != nil {
+			return err
+		}
+		parent = filepath.Join(parent, part)
 	}
 	return nil
+}
+
+// needed are the controllers that the kubelet insists on, as far as the kernel
+// has them.
+var needed = []string{"cpu", "cpuset", "hugetlb", "memory", "pids"}
+
+// delegate hands the controllers down from a group of cgroup v2 to those in
+// it. They stay so: others may have come to rely on them.
+func delegate(dir string) error {
+	available, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return fmt.Errorf("looking for cgroup controllers: %w", err)
+	}
+	wanted := handDown(string(available))
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte(wanted), 0o600); err != nil {
+		return fmt.Errorf("%w: enabling %s below %s: %w; "+
+			"inside a container, move its processes out of the root group first, or use CLUSTER=current",
+			ErrNotDelegated, wanted, dir, err)
+	}
+	return nil
+}
+
+// handDown is what to write to hand down the needed ones of the available
+// controllers.
+func handDown(available string) string {
+	var wanted []string
+	for controller := range strings.FieldsSeq(available) {
+		if slices.Contains(needed, controller) {
+			wanted = append(wanted, "+"+controller)
+		}
+	}
+	return strings.Join(wanted, " ")
 }
 
 // Remove deletes the named group with its sub-groups in every hierarchy, and

@@ -21,6 +21,19 @@ func TestHierarchies(t *testing.T) {
 	}
 }
 
+func TestHandDown(t *testing.T) {
+	t.Parallel()
+	// What the kernels of Debian 12 and of a small virtual machine offer.
+	for available, want := range map[string]string{
+		"cpuset cpu io memory hugetlb pids rdma misc\n": "+cpuset +cpu +memory +hugetlb +pids",
+		"cpu memory pids\n":                             "+cpu +memory +pids",
+	} {
+		if got := handDown(available); got != want {
+			t.Errorf("handDown(%q) = %q, want %q", available, got, want)
+		}
+	}
+}
+
 func TestRemoveTree(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "group")
