@@ -13,20 +13,16 @@ import (
 
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/catalog"
+	"github.com/schemagate/schemagate/internal/testing/recorded"
 )
 
 var bothEngines = []bundle.Engine{bundle.Postgres, bundle.SQLite}
 
-// recorded returns the files of the recorded facts about the application's
-// database that match a pattern. They are not part of the repository, which
-// has to pass without them.
-func recorded(t *testing.T, pattern string) []string {
+// recordedFiles returns the files of the recorded facts about the application's
+// database that match a pattern.
+func recordedFiles(t *testing.T, pattern string) []string {
 	t.Helper()
-	const root = "../../../shared/openwebui"
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("The recorded facts are absent: %v", err)
-	}
-	files, err := filepath.Glob(filepath.Join(root, pattern))
+	files, err := filepath.Glob(filepath.Join(recorded.Dir(t), pattern))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("No recorded file is named %s (%v)", pattern, err)
 	}
@@ -49,7 +45,7 @@ func decodeFile(t *testing.T, name string) *catalog.Catalog {
 func TestDecodeRecordedCatalogs(t *testing.T) {
 	t.Parallel()
 	for _, engine := range bothEngines {
-		for _, name := range recorded(t, "golden*/"+string(engine)+"/*.json") {
+		for _, name := range recordedFiles(t, "golden*/"+string(engine)+"/*.json") {
 			c := decodeFile(t, name)
 			if c.Engine != engine || len(c.Tables) < 8 {
 				t.Errorf("%s: engine %s, %d tables", name, c.Engine, len(c.Tables))
@@ -71,7 +67,7 @@ func TestRecordedBirthsDiffer(t *testing.T) {
 	t.Parallel()
 	for _, engine := range bothEngines {
 		for _, other := range []string{"golden-via-0.9.5", "golden-alembic-only"} {
-			for _, name := range recorded(t, other+"/"+string(engine)+"/*.json") {
+			for _, name := range recordedFiles(t, other+"/"+string(engine)+"/*.json") {
 				a, b := decodeFile(t, strings.Replace(name, other, "golden", 1)), decodeFile(t, name)
 				for _, drift := range [][]string{catalog.Compare(a, b).Drift(), catalog.Compare(b, a).Drift()} {
 					if len(drift) == 0 {
@@ -92,7 +88,7 @@ func TestReadRecordedDatabases(t *testing.T) {
 	t.Parallel()
 	open := map[bundle.Engine]func(*testing.T) *sql.DB{bundle.Postgres: newPostgres, bundle.SQLite: newSQLite}
 	for _, engine := range bothEngines {
-		for _, dump := range recorded(t, "legacy/*/dump."+string(engine)+".sql") {
+		for _, dump := range recordedFiles(t, "legacy/*/dump."+string(engine)+".sql") {
 			dir := filepath.Dir(dump)
 			t.Run(filepath.Base(dir)+"/"+string(engine), func(t *testing.T) {
 				t.Parallel()
@@ -126,7 +122,7 @@ func TestEncodeRecordedCatalogs(t *testing.T) {
 		for birth, dir := range map[bundle.Birth]string{
 			bundle.BirthPeewee: "golden", bundle.BirthPeewee095: "golden-via-0.9.5", bundle.BirthAlembic: "golden-alembic-only",
 		} {
-			for i, name := range slices.Sorted(slices.Values(recorded(t, dir+"/"+string(engine)+"/*.json"))) {
+			for i, name := range slices.Sorted(slices.Values(recordedFiles(t, dir+"/"+string(engine)+"/*.json"))) {
 				want[birth][i+1] = decodeFile(t, name)
 			}
 		}

@@ -23,13 +23,25 @@ const place = "../shared/openwebui"
 // where there are none.
 func Dir(tb testing.TB) string {
 	tb.Helper()
-	dir := filepath.Join(root(tb), filepath.FromSlash(place))
+	dir, found := Find(tb)
+	if !found {
+		tb.Skip("The test has nothing to compare with")
+	}
+	return dir
+}
+
+// Find returns the directory of the records, for tests that have more to do
+// than to compare with them. Where there are none it says so in the test's log.
+func Find(tb testing.TB) (dir string, found bool) {
+	tb.Helper()
+	dir = filepath.Join(root(tb), filepath.FromSlash(place))
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		tb.Skipf("The recorded facts are absent: the repository's root has no %s", place)
+		tb.Logf("The recorded facts are absent: the repository's root has no %s", place)
+		return "", false
 	} else if err != nil {
 		tb.Fatal(err)
 	}
-	return dir
+	return dir, true
 }
 
 // root returns the root of the repository. Tests run in the directory of their
