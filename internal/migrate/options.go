@@ -76,6 +76,17 @@ type Options struct {
 	// AllowDowngrade permits a target below the applied revision. What the way
 	// down cannot bring back is lost.
 	AllowDowngrade bool
+	// RefuseFencing refuses to apply fencing revisions to a database that is not
+	// empty: for callers who know that the application is running. The result says
+	// where the database stands.
+	RefuseFencing bool
+	// RefuseDestructive does the same with destructive revisions: for callers
+	// to whom nobody has approved them.
+	RefuseDestructive bool
+	// Expect is the revision at which the caller takes the database to be, in
+	// the forms of Target; empty for no expectation. A database that is neither
+	// there nor on the way from there to the target is refused.
+	Expect string
 	// Adopt is AdoptAuto when empty.
 	Adopt Adoption
 	// Owner is who runs, nil for nobody in particular. A database that has an
@@ -176,19 +187,19 @@ func (o *Options) completeBirth() error {
 	return nil
 }
 
-// resolve returns the target's order number, 0 for the empty database.
-func (o *Options) resolve() (int, error) {
-	switch o.Target {
+// resolve returns the order number of a revision, 0 for the empty database.
+func (o *Options) resolve(what, ref string) (int, error) {
+	switch ref {
 	case Empty:
 		return 0, nil
 	case bundle.Latest:
 		return o.latest()
 	}
-	revision, err := o.Bundle.Resolve(o.Target)
+	revision, err := o.Bundle.Resolve(ref)
 	if err != nil {
 		return 0, &Error{
 			Outcome: result.Usage, Reason: result.ReasonUnknownTarget,
-			Message: "the target cannot be resolved", Err: err,
+			Message: what + " cannot be resolved", Err: err,
 		}
 	}
 	return revision.Version, nil
@@ -217,9 +228,17 @@ func New(options Options) (*Runner, error) {
 	}
 	r := &Runner{options: options}
 	var err error
-	if r.target, err = options.resolve(); err != nil {
+	if r.target, err = options.resolve("the target", options.Target); err != nil {
 		return nil, classify(err)
 	}
+	if options.Expect == "" {
+		return r, nil
+	}
+	expected, err := options.resolve("the expected revision", options.Expect)
+	if err != nil {
+		return nil, classify(err)
+	}
+	r.expected = &expected
 	return r, nil
 }
 

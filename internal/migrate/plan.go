@@ -44,6 +44,8 @@ type planned struct {
 	work   work
 	source planSource
 	checks []check
+	// forbidden says why the plan must not be carried out; nil when it may.
+	forbidden error
 	// writeOwner says that the owner row changes.
 	writeOwner bool
 }
@@ -53,6 +55,8 @@ type planner struct {
 	options *Options
 	engine  bundle.Engine
 	target  int
+	// expected is the revision that the caller expects, nil for any.
+	expected *int
 }
 
 // baseline is where a plan begins.
@@ -87,7 +91,41 @@ func (p *planner) plan(state State, base baseline) (*planned, error) {
 		return nil, err
 	}
 	p.finish(out, files)
+	out.forbidden = p.forbid(out)
 	return out, nil
+}
+
+// forbid says what the caller does not want done, if the plan would do it.
+func (p *planner) forbid(out *planned) error {
+	from := out.plan.From
+	if p.expected != nil && (from < min(*p.expected, p.target) || from > max(*p.expected, p.target)) {
+		return refused(result.ReasonUnexpectedRevision,
+			"the database is at revision %d, and neither at revision %d nor on the way from there to %d: plan again", from, *p.expected, p.target)
+	}
+	if p.target < from && !p.options.AllowDowngrade {
+		return refused(result.ReasonDowngrade,
+			"the database is at revision %d and the target is %d: a downgrade can lose data and needs --allow-downgrade", from, p.target)
+	}
+	if out.state.Empty() {
+		return nil // there is nobody to fence off and nothing to destroy
+	}
+	for _, s := range out.plan.Steps {
+		var reason result.Reason
+		switch {
+		case s.Direction != Up:
+			continue
+		case p.options.RefuseFencing && s.Revision.Label.Fencing():
+			reason = result.ReasonFencing
+		case p.options.RefuseDestructive && s.Revision.Destructive:
+			reason = result.ReasonDestructive
+		default:
+			continue
+		}
+		e := refused(reason, "revision %d is %s, destructive: %t, and the caller refuses that", s.Revision.Version, s.Revision.Label, s.Revision.Destructive)
+		e.Failure.Revision, e.Failure.Direction = s.Revision.Version, string(Up)
+		return e
+	}
+	return nil
 }
 
 // files reads the files for a birth. Those that end in a gap are good as far
@@ -126,9 +164,6 @@ func (p *planner) checkDirection(base baseline) error {
 			"revision %d does not exist for a database of birth %s, which begins with revision %d", p.target, base.birth, spec.First)
 	case p.options.Birth != BirthAuto && base.version > 0 && bundle.Birth(p.options.Birth) != base.birth:
 		return usage(result.ReasonInvalidOption, "the database is of birth %s, which cannot be changed", base.birth)
-	case p.target < base.version && !p.options.AllowDowngrade:
-		return refused(result.ReasonDowngrade,
-			"the database is at revision %d and the target is %d: a downgrade can lose data and needs --allow-downgrade", base.version, p.target)
 	}
 	return nil
 }

@@ -22,8 +22,10 @@ import (
 type Runner struct {
 	options Options
 	target  int
-	engine  engine
-	planner planner
+	// expected is nil where nothing is expected.
+	expected *int
+	engine   engine
+	planner  planner
 
 	// wrapSource lets tests break the source of revisions.
 	wrapSource func(*planSource)
@@ -50,7 +52,7 @@ func (r *Runner) open(ctx context.Context, create bool) error {
 	if err != nil {
 		return usage(result.ReasonInvalidURL, "%v", err)
 	}
-	r.planner = planner{options: o, engine: name, target: r.target}
+	r.planner = planner{options: o, engine: name, target: r.target, expected: r.expected}
 	engineOptions := engineOptions{
 		schema: o.Schema, lockTimeout: o.LockTimeout, statementTimeout: o.StatementTimeout, lockWait: o.RetryTimeout,
 	}
@@ -94,6 +96,9 @@ func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 	p, err := r.prepare(ctx)
 	if p != nil {
 		out = &p.plan
+		if err == nil {
+			err = p.forbidden
+		}
 	}
 	return out, r.explain(ctx, err)
 }
@@ -188,7 +193,7 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 			return err
 		}
 		out = p
-		if len(p.checks) == 0 {
+		if len(p.checks) == 0 || p.forbidden != nil {
 			return nil
 		}
 		return runChecks(ctx, q, r.engine.dialect(), r.options.Steps, p.checks)
@@ -294,8 +299,8 @@ func (c *run) turn(ctx context.Context, turn int) (done bool, err error) {
 	if turn == 0 {
 		c.options.Report(Event{Kind: EventPlanned, Total: int64(len(p.plan.Steps))})
 	}
-	if len(p.work.units) == 0 && !p.plan.Adopt && !p.writeOwner {
-		return true, nil
+	if p.forbidden != nil || len(p.work.units) == 0 && !p.plan.Adopt && !p.writeOwner {
+		return true, p.forbidden
 	}
 	if err := c.open(ctx, true); err != nil {
 		return false, err
@@ -311,18 +316,14 @@ func (c *run) turn(ctx context.Context, turn int) (done bool, err error) {
 
 // observed notes where the database stands.
 func (c *run) observed(p *planned, turn int) {
-	recorded := p.plan.From
-	if p.plan.Adopt {
-		recorded = 0
-	}
 	if turn == 0 {
 		c.result.From = p.plan.From
 	}
-	if c.result.To != recorded {
+	if c.result.To != p.plan.From {
 		c.progress = time.Now()
 	}
-	c.result.To = recorded
-	if recorded > 0 {
+	c.result.To = p.plan.From
+	if p.plan.From > 0 {
 		c.result.Birth = string(p.plan.Birth)
 	}
 }

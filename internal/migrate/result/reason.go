@@ -85,6 +85,13 @@ const (
 	ReasonPreflight Reason = "PreflightFailed"
 	// ReasonDowngrade: the target is older and downgrades are not allowed.
 	ReasonDowngrade Reason = "DowngradeForbidden"
+	// ReasonUnexpectedRevision: the database is not where the caller expects it.
+	ReasonUnexpectedRevision Reason = "UnexpectedRevision"
+	// ReasonFencing: a pending revision is fencing, and the caller refuses those.
+	ReasonFencing Reason = "FencingRevision"
+	// ReasonDestructive: a pending revision is destructive, and the caller
+	// refuses those.
+	ReasonDestructive Reason = "DestructiveRevision"
 	// ReasonDatabaseOwned: the database belongs to another owner.
 	ReasonDatabaseOwned Reason = "DatabaseOwned"
 	// ReasonAdoptionForbidden: the database would have to be adopted.
