@@ -29,12 +29,79 @@ const (
 	ConditionApprovalRequired = "ApprovalRequired"
 )
 
-// Reasons of conditions, and of the events of the same name.
+// Reasons of conditions, and of the events of the same name. A migration that
+// fails has the reason that its Job reports, such as PreflightFailed or
+// DatabaseOwned.
 const (
+	// ReasonUpToDate: the database is at the target, and pods that need it start.
+	ReasonUpToDate = "UpToDate"
+
+	// ReasonNoWorkload: no labeled pod needs a revision, so there is nothing to do.
+	ReasonNoWorkload = "NoWorkload"
+
+	// ReasonMigrating: a migration is being prepared or runs.
+	ReasonMigrating = "Migrating"
+
+	// ReasonInspecting: a Job finds out where the database stands.
+	ReasonInspecting = "Inspecting"
+
+	// ReasonHolding: pods are held until the last of them has stopped, because
+	// a pending revision is fencing.
+	ReasonHolding = "Holding"
+
+	// ReasonCleaningUp: a Job that no plan stands behind any more is removed.
+	ReasonCleaningUp = "CleaningUp"
+
+	// ReasonFencingRevisionsPending: a pending revision is fencing, and labeled
+	// pods run that it would break.
+	ReasonFencingRevisionsPending = "FencingRevisionsPending"
+
+	// ReasonDowngradeRequired: pods need an older revision than the database
+	// can serve, and downgrades are not allowed.
+	ReasonDowngradeRequired = "DowngradeRequired"
+
+	// ReasonAwaitingApproval: the plan destroys data, and nobody has approved it.
+	ReasonAwaitingApproval = "AwaitingApproval"
+
+	// ReasonSuspended: spec.suspend is set.
+	ReasonSuspended = "Suspended"
+
+	// ReasonDatabaseShared: an older DatabaseSchema refers to the same database.
+	ReasonDatabaseShared = "DatabaseShared"
+
+	// ReasonInvalidReleases: spec.migrations.releases contradicts the bundle.
+	ReasonInvalidReleases = "InvalidReleases"
+
+	// ReasonUnknownRevision: spec.target names no revision of the bundle.
+	ReasonUnknownRevision = "UnknownRevision"
+
 	// ReasonUnknownAppVersion: the revision that a pod needs cannot be told
 	// from its annotations or image tag.
 	ReasonUnknownAppVersion = "UnknownAppVersion"
 
+	// ReasonSchemaNotFound: a pod names a DatabaseSchema that is not there.
+	ReasonSchemaNotFound = "SchemaNotFound"
+
+	// ReasonSchemaNotReady: a pod needs what the database does not serve yet.
+	ReasonSchemaNotReady = "SchemaNotReady"
+
 	// ReasonGateDisabled: spec.gate is Open, so no pod is held.
 	ReasonGateDisabled = "GateDisabled"
+
+	// ReasonServing: pods within status.serves are let through.
+	ReasonServing = "Serving"
+
+	// ReasonNotInspected: no Job has looked at the database yet, or what it
+	// found may have changed since.
+	ReasonNotInspected = "NotInspected"
+
+	// ReasonJobLost: a migration Job ended without telling what it left.
+	ReasonJobLost = "JobLost"
+
+	// ReasonDeadlineExceeded: a migration Job ran for longer than
+	// spec.execution.activeDeadlineSeconds.
+	ReasonDeadlineExceeded = "DeadlineExceeded"
+
+	// ReasonSucceeded is the result of a migration that succeeded.
+	ReasonSucceeded = "Succeeded"
 )

@@ -62,6 +62,32 @@ type DatabaseSchemaStatus struct {
 	// +optional
 	VerifiedTime *metav1.Time `json:"verifiedTime,omitempty"`
 
+	// source is the digest of what the recorded state belongs to: the
+	// reference to the database, and who owns it. With another one, what is
+	// recorded means nothing and pods are held until a Job has looked again.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=71
+	Source string `json:"source,omitempty"`
+
+	// attempt is the migration that is at work, or the last one.
+	// +optional
+	Attempt Attempt `json:"attempt,omitempty,omitzero"`
+
+	// lastHandledRetry is the value of the annotation schemagate.dev/retry
+	// that was acted on last; the digest of one longer than 128 bytes.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	LastHandledRetry string `json:"lastHandledRetry,omitempty"`
+
+	// lastHandledVerify is the value of the annotation schemagate.dev/verify
+	// that was acted on last; the digest of one longer than 128 bytes.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	LastHandledVerify string `json:"lastHandledVerify,omitempty"`
+
 	// history lists the last migrations, newest first, at most 10.
 	// +optional
 	// +listType=atomic
@@ -173,6 +199,99 @@ const (
 
 	// GateHeld: no pod is let through.
 	GateHeld GateState = "Held"
+)
+
+// Attempt is one run of a migration Job.
+type Attempt struct {
+	// number counts the attempts of this DatabaseSchema. It never goes back,
+	// so that no two of its Jobs have one name.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Number int64 `json:"number,omitempty"`
+
+	// job is the name of the Job.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Job string `json:"job,omitempty"`
+
+	// decision is the digest of the plan that the Job carries out.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=71
+	Decision string `json:"decision,omitempty"`
+
+	// inputs is the digest of what the plan follows from: the spec, the
+	// target, the bundle and the database. While it stays the same, a failure
+	// that needs a person is not tried again.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=71
+	Inputs string `json:"inputs,omitempty"`
+
+	// from is the revision that the database is taken to be at. Absent where
+	// the Job has to find out.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	From *int32 `json:"from,omitempty"`
+
+	// to is the revision that the Job goes for.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	To int32 `json:"to,omitempty"`
+
+	// state says how far the attempt is.
+	// +required
+	State AttemptState `json:"state,omitempty"`
+
+	// reason of the failure. Absent unless the attempt has failed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message says for people why the attempt failed and what to do. It holds
+	// names and numbers, and no data.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// failures counts how many attempts in a row have failed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Failures *int32 `json:"failures,omitempty"`
+
+	// retryTime is when the next attempt begins. Absent unless there is one.
+	// +optional
+	RetryTime *metav1.Time `json:"retryTime,omitempty"`
+}
+
+// AttemptState says how far an attempt is.
+//
+// +kubebuilder:validation:Enum=Pending;Succeeded;Retrying;Failed;Lost;Abandoned
+type AttemptState string
+
+// States of an attempt.
+const (
+	// AttemptPending: decided; its Job is to be made, waits or runs.
+	AttemptPending AttemptState = "Pending"
+
+	// AttemptSucceeded: the Job has done, or found out, what it was for.
+	AttemptSucceeded AttemptState = "Succeeded"
+
+	// AttemptRetrying: the Job failed for a reason that may mend; another
+	// attempt follows.
+	AttemptRetrying AttemptState = "Retrying"
+
+	// AttemptFailed: the Job failed for a reason that needs a person.
+	AttemptFailed AttemptState = "Failed"
+
+	// AttemptLost: the Job ended without telling what it left, or was ended.
+	AttemptLost AttemptState = "Lost"
+
+	// AttemptAbandoned: given up before its Job began.
+	AttemptAbandoned AttemptState = "Abandoned"
 )
 
 // HistoryEntry is one migration.

@@ -193,7 +193,10 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 			return err
 		}
 		out = p
-		if len(p.checks) == 0 || p.forbidden != nil {
+		if p.forbidden != nil {
+			p.checks = nil // nothing will run
+		}
+		if len(p.checks) == 0 {
 			return nil
 		}
 		return runChecks(ctx, q, r.engine.dialect(), r.options.Steps, p.checks)

@@ -60,11 +60,16 @@ func prepare() error {
 }
 
 func kubectl(ctx context.Context, args ...string) error {
+	_, err := kubectlOutput(ctx, args...)
+	return err
+}
+
+func kubectlOutput(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, "go", append([]string{"run", ".", "exec", "--", "kubectl"}, args...)...)
 	command.Dir = filepath.Join(apiserver.RepositoryRoot(), "hack", "cluster")
 	output, err := command.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("kubectl %v: %w\n%s", args, err, output)
+		return "", fmt.Errorf("kubectl %v: %w\n%s", args, err, output)
 	}
-	return nil
+	return string(output), nil
 }

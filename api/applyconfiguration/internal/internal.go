@@ -29,6 +29,44 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.schemagate.schemagate.api.v1alpha1.AppVersion
   scalar: string
+- name: com.github.schemagate.schemagate.api.v1alpha1.Attempt
+  map:
+    fields:
+    - name: decision
+      type:
+        scalar: string
+    - name: failures
+      type:
+        scalar: numeric
+    - name: from
+      type:
+        scalar: numeric
+    - name: inputs
+      type:
+        scalar: string
+    - name: job
+      type:
+        scalar: string
+    - name: message
+      type:
+        scalar: string
+    - name: number
+      type:
+        scalar: numeric
+    - name: reason
+      type:
+        scalar: string
+    - name: retryTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: state
+      type:
+        namedType: com.github.schemagate.schemagate.api.v1alpha1.AttemptState
+    - name: to
+      type:
+        scalar: numeric
+- name: com.github.schemagate.schemagate.api.v1alpha1.AttemptState
+  scalar: string
 - name: com.github.schemagate.schemagate.api.v1alpha1.Birth
   scalar: string
 - name: com.github.schemagate.schemagate.api.v1alpha1.BundleName
@@ -141,6 +179,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: appliedRevision
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.RevisionStatus
+    - name: attempt
+      type:
+        namedType: com.github.schemagate.schemagate.api.v1alpha1.Attempt
     - name: birth
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.Birth
@@ -161,12 +202,21 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.schemagate.schemagate.api.v1alpha1.HistoryEntry
           elementRelationship: atomic
+    - name: lastHandledRetry
+      type:
+        scalar: string
+    - name: lastHandledVerify
+      type:
+        scalar: string
     - name: observedGeneration
       type:
         scalar: numeric
     - name: serves
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.Serves
+    - name: source
+      type:
+        scalar: string
     - name: targetRevision
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.RevisionStatus

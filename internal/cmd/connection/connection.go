@@ -3,6 +3,7 @@
 package connection
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"time"
@@ -63,8 +64,10 @@ func (f *Flags) Database() (dburl.Database, error) {
 		fields.Password = os.Getenv(EnvPassword)
 		return usage(dburl.FromFields(fields))
 	}
-	if f.fields != (dburl.Fields{}) {
-		return dburl.Database{}, exit.Usage(errors.New("--database-port, --database-name, --database-user and --ssl… need --database-host; a URL holds them itself"))
+	files := f.fields.TLS
+	files.Mode = ""
+	if f.fields != (dburl.Fields{TLS: files}) {
+		return dburl.Database{}, exit.Usage(errors.New("--database-port, --database-name, --database-user and --sslmode need --database-host; a URL holds them itself"))
 	}
 	url := f.url
 	if url == "" {
@@ -73,7 +76,14 @@ func (f *Flags) Database() (dburl.Database, error) {
 	if url == "" {
 		return dburl.Database{}, exit.Usage(errors.New("no database: give --database-url or the environment variable " + EnvURL))
 	}
-	return usage(dburl.Parse(url))
+	d, err := dburl.Parse(url)
+	if err != nil {
+		return usage(d, err)
+	}
+	// The files lie elsewhere than where the URL was made for.
+	d.TLS.RootCert = cmp.Or(files.RootCert, d.TLS.RootCert)
+	d.TLS.Cert, d.TLS.Key = cmp.Or(files.Cert, d.TLS.Cert), cmp.Or(files.Key, d.TLS.Key)
+	return d, nil
 }
 
 func usage(d dburl.Database, err error) (dburl.Database, error) {

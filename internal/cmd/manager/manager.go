@@ -12,10 +12,9 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -23,11 +22,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/controllers"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
 	"github.com/schemagate/schemagate/internal/cmd/output"
 	"github.com/schemagate/schemagate/internal/naming"
@@ -82,21 +83,27 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	labeled, err := labels.NewRequirement(v1alpha1.LabelSchema, selection.Exists, nil)
+	labeled, err := having(v1alpha1.LabelSchema)
 	if err != nil {
 		return nil, err
 	}
-	namespaces := map[string]cache.Config{}
-	for _, namespace := range options.Namespaces {
-		namespaces[namespace] = cache.Config{}
+	migrating, err := having(naming.LabelJobSchema)
+	if err != nil {
+		return nil, err
 	}
+	// The server's own priority and fairness keeps this client in bounds; ours
+	// would only make gates open later.
+	restConfig = rest.CopyConfig(restConfig)
+	restConfig.QPS = -1
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme,
 		Logger: logger,
 		Cache: cache.Options{
-			DefaultNamespaces: namespaces,
+			DefaultNamespaces: options.watched(),
+			DefaultTransform:  cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Pod{}: {Label: labels.NewSelector().Add(*labeled)},
+				&corev1.Pod{}:  {Label: labeled, Transform: controllers.TrimPod},
+				&batchv1.Job{}: {Label: migrating},
 			},
 		},
 		Metrics: metricsserver.Options{
@@ -109,16 +116,14 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 		LeaderElectionID:              naming.LeaderElectionID,
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		// Names are unique here; tests run several operators in one process.
+		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
 		return nil, err
 	}
-	watched := mgr.GetCache()
-	for _, object := range []client.Object{&v1alpha1.DatabaseSchema{}, &corev1.Pod{}} {
-		// Asking for the informer is what makes the cache watch.
-		if _, err := watched.GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
-			return nil, fmt.Errorf("watching %T: %w", object, err)
-		}
+	if err := register(ctx, mgr, restConfig, options); err != nil {
+		return nil, err
 	}
 	ready := &readiness{}
 	err = errors.Join(mgr.Add(ready), mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", ready.check))

@@ -1,11 +1,13 @@
 package manager
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -36,6 +38,15 @@ type Options struct {
 	// HealthBindAddress serves /healthz and /readyz by HTTP; "0" switches them off.
 	HealthBindAddress string
 
+	// MigrationImage is what migration pods run. Empty means the image of the
+	// operator's own pod, which PodName names.
+	MigrationImage, PodName string
+
+	// ClusterID tells the databases of this cluster from those of others that
+	// have a DatabaseSchema of the same name. Empty means the UID of the
+	// namespace kube-system.
+	ClusterID string
+
 	// LogFormat is json or text, LogLevel debug, info, warn or error.
 	LogFormat, LogLevel string
 }
@@ -50,17 +61,24 @@ func (o *Options) addTo(flags *pflag.FlagSet) {
 		"address to serve metrics on by HTTPS, to callers that may get /metrics; 0 for none")
 	flags.StringVar(&o.HealthBindAddress, "health-probe-bind-address", ":8081",
 		"address to serve /healthz and /readyz on; 0 for none")
+	flags.StringVar(&o.MigrationImage, "migration-image", "", "image of migration pods; that of the operator's own pod when empty")
+	flags.StringVar(&o.PodName, "pod-name", "", "name of the operator's own pod, for --migration-image")
+	flags.StringVar(&o.ClusterID, "cluster-id", "",
+		"what databases remember the cluster by; the UID of the namespace kube-system when empty. It must never change")
 	flags.StringVar(&o.LogFormat, "log-format", "json", "format of the log: json or text")
 	flags.StringVar(&o.LogLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 }
 
 // Complete fills in what follows from where the operator runs.
 func (o *Options) Complete() error {
-	if !o.LeaderElect || o.LeaderElectionNamespace != "" {
+	if o.LeaderElectionNamespace != "" || !o.LeaderElect && o.MigrationImage != "" {
 		return nil
 	}
 	content, err := os.ReadFile(serviceAccountNamespace)
 	if err != nil {
+		if !o.LeaderElect {
+			return nil
+		}
 		return fmt.Errorf("--leader-election-namespace is empty and the operator does not run in a pod that would tell: "+
 			"set it, or --leader-elect=false: %w", err)
 	}
@@ -80,6 +98,12 @@ func (o *Options) Validate() error {
 			return fmt.Errorf("--namespaces contains %q twice: name it once", namespace)
 		}
 		seen[namespace] = true
+	}
+	if o.MigrationImage == "" && (o.PodName == "" || o.LeaderElectionNamespace == "") {
+		return errors.New("--migration-image is empty and --pod-name does not tell whose image to take: set one of them")
+	}
+	if strings.ContainsFunc(o.ClusterID, func(c rune) bool { return !unicode.IsPrint(c) }) || len(o.ClusterID) > 253 {
+		return fmt.Errorf("--cluster-id is %q: use at most 253 printable characters", o.ClusterID)
 	}
 	if !slices.Contains([]string{"json", "text"}, o.LogFormat) {
 		return fmt.Errorf("--log-format is %q: use json or text", o.LogFormat)

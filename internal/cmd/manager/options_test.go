@@ -18,6 +18,9 @@ func TestOptionsValidate(t *testing.T) {
 		"text log":        {change: func(o *manager.Options) { o.LogFormat, o.LogLevel = "text", "debug" }},
 		"bad namespace":   {change: func(o *manager.Options) { o.Namespaces = []string{"a", "B_"} }, says: []string{"--namespaces", `"B_"`, "lower case"}},
 		"empty namespace": {change: func(o *manager.Options) { o.Namespaces = []string{""} }, says: []string{"--namespaces", `""`}},
+		"no image":        {change: func(o *manager.Options) { o.MigrationImage = "" }, says: []string{"--migration-image", "--pod-name"}},
+		"own image":       {change: func(o *manager.Options) { o.MigrationImage, o.PodName, o.LeaderElectionNamespace = "", "a", "b" }},
+		"odd cluster":     {change: func(o *manager.Options) { o.ClusterID = "a\nb" }, says: []string{"--cluster-id", `"a\nb"`, "printable"}},
 		"namespace twice": {change: func(o *manager.Options) { o.Namespaces = []string{"a", "a"} }, says: []string{"--namespaces", `"a" twice`}},
 		"unknown format":  {change: func(o *manager.Options) { o.LogFormat = "yaml" }, says: []string{"--log-format", `"yaml"`, "json or text"}},
 		"unknown level":   {change: func(o *manager.Options) { o.LogLevel = "trace" }, says: []string{"--log-level", `"trace"`, "debug"}},
@@ -25,7 +28,7 @@ func TestOptionsValidate(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			options := manager.Options{LogFormat: "json", LogLevel: "info"}
+			options := manager.Options{MigrationImage: "schemagate:test", LogFormat: "json", LogLevel: "info"}
 			tc.change(&options)
 			err := options.Validate()
 			if len(tc.says) == 0 {

@@ -41,6 +41,18 @@ type DatabaseSchemaStatusApplyConfiguration struct {
 	WaitingPods *int32 `json:"waitingPods,omitempty"`
 	// verifiedTime is when a Job last looked at the database itself.
 	VerifiedTime *metav1.Time `json:"verifiedTime,omitempty"`
+	// source is the digest of what the recorded state belongs to: the
+	// reference to the database, and who owns it. With another one, what is
+	// recorded means nothing and pods are held until a Job has looked again.
+	Source *string `json:"source,omitempty"`
+	// attempt is the migration that is at work, or the last one.
+	Attempt *AttemptApplyConfiguration `json:"attempt,omitempty"`
+	// lastHandledRetry is the value of the annotation schemagate.dev/retry
+	// that was acted on last; the digest of one longer than 128 bytes.
+	LastHandledRetry *string `json:"lastHandledRetry,omitempty"`
+	// lastHandledVerify is the value of the annotation schemagate.dev/verify
+	// that was acted on last; the digest of one longer than 128 bytes.
+	LastHandledVerify *string `json:"lastHandledVerify,omitempty"`
 	// history lists the last migrations, newest first, at most 10.
 	History []HistoryEntryApplyConfiguration `json:"history,omitempty"`
 }
@@ -133,6 +145,38 @@ func (b *DatabaseSchemaStatusApplyConfiguration) WithWaitingPods(value int32) *D
 // If called multiple times, the VerifiedTime field is set to the value of the last call.
 func (b *DatabaseSchemaStatusApplyConfiguration) WithVerifiedTime(value metav1.Time) *DatabaseSchemaStatusApplyConfiguration {
 	b.VerifiedTime = &value
+	return b
+}
+
+// WithSource sets the Source field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Source field is set to the value of the last call.
+func (b *DatabaseSchemaStatusApplyConfiguration) WithSource(value string) *DatabaseSchemaStatusApplyConfiguration {
+	b.Source = &value
+	return b
+}
+
+// WithAttempt sets the Attempt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Attempt field is set to the value of the last call.
+func (b *DatabaseSchemaStatusApplyConfiguration) WithAttempt(value *AttemptApplyConfiguration) *DatabaseSchemaStatusApplyConfiguration {
+	b.Attempt = value
+	return b
+}
+
+// WithLastHandledRetry sets the LastHandledRetry field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastHandledRetry field is set to the value of the last call.
+func (b *DatabaseSchemaStatusApplyConfiguration) WithLastHandledRetry(value string) *DatabaseSchemaStatusApplyConfiguration {
+	b.LastHandledRetry = &value
+	return b
+}
+
+// WithLastHandledVerify sets the LastHandledVerify field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastHandledVerify field is set to the value of the last call.
+func (b *DatabaseSchemaStatusApplyConfiguration) WithLastHandledVerify(value string) *DatabaseSchemaStatusApplyConfiguration {
+	b.LastHandledVerify = &value
 	return b
 }
 

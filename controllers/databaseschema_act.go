@@ -1,0 +1,143 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/migrationjob"
+	"github.com/schemagate/schemagate/internal/naming"
+	"github.com/schemagate/schemagate/internal/plan"
+	"github.com/schemagate/schemagate/internal/schedgate"
+)
+
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=patch
+// +kubebuilder:rbac:groups=schemagate.dev,resources=databaseschemas/finalizers,verbs=update
+
+// act carries a recorded decision out. It writes children only, and everything
+// it does can be done twice.
+func (r *DatabaseSchemaReconciler) act(ctx context.Context, schema *v1alpha1.DatabaseSchema, next plan.Decision) error {
+	switch next.Action {
+	case plan.Discard:
+		return r.discard(ctx, schema, next.Strays)
+	case plan.Prepare:
+		return r.prepare(ctx, schema, next.Work)
+	case plan.Drain:
+		return r.stamp(ctx, schema)
+	case plan.StartJob:
+		return r.start(ctx, schema)
+	case plan.Idle, plan.Wait, plan.AwaitJob, plan.Record, plan.RequireApproval, plan.Stall, plan.Suspend:
+		return nil
+	default:
+		return nil
+	}
+}
+
+// prepare creates the Job. It runs nothing yet: it starts when it is found to be
+// what the recorded plan is for.
+func (r *DatabaseSchemaReconciler) prepare(ctx context.Context, schema *v1alpha1.DatabaseSchema, work *plan.Work) error {
+	attempt := schema.Status.Attempt
+	job := migrationjob.New(migrationjob.Options{
+		Schema: schema, Name: attempt.Job, Decision: attempt.Decision, Attempt: attempt.Number,
+		Image: r.Image, Cluster: r.Cluster, Target: work.To, Expect: work.From,
+		RefuseFencing: work.RefuseFencing, RefuseDestructive: work.RefuseDestructive, AllowDowngrade: work.Downgrade,
+	})
+	err := r.Client.Create(ctx, job, client.FieldOwner(naming.FieldOwner))
+	if !apierrors.IsAlreadyExists(err) {
+		if err != nil {
+			return fmt.Errorf("creating Job %s: %w", job.Name, err)
+		}
+		log.FromContext(ctx).Info("Created a Job", "job", job.Name, "revision", work.To)
+		return nil
+	}
+	// The cache lags behind, or the name is taken.
+	existing := &batchv1.Job{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(job), existing); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !metav1.IsControlledBy(existing, schema) {
+		return fmt.Errorf("a Job named %s exists and is not one of this DatabaseSchema: delete it", job.Name)
+	}
+	return nil
+}
+
+// start lets the Job run, if it is still the one that was looked at.
+func (r *DatabaseSchemaReconciler) start(ctx context.Context, schema *v1alpha1.DatabaseSchema) error {
+	job := &batchv1.Job{}
+	key := types.NamespacedName{Namespace: schema.Namespace, Name: schema.Status.Attempt.Job}
+	if err := r.Client.Get(ctx, key, job); err != nil {
+		return err
+	}
+	if err := r.patch(ctx, job, map[string]any{
+		"metadata": map[string]any{"uid": job.UID, "resourceVersion": job.ResourceVersion},
+		"spec":     map[string]any{"suspend": false},
+	}); err != nil {
+		return fmt.Errorf("starting Job %s: %w", job.Name, err)
+	}
+	log.FromContext(ctx).Info("Started a Job", "job", job.Name)
+	return nil
+}
+
+// discard deletes Jobs that no plan stands behind, if they are still as they
+// were looked at. Their pods roll back what they have not committed.
+func (r *DatabaseSchemaReconciler) discard(ctx context.Context, schema *v1alpha1.DatabaseSchema, strays []migrationjob.Run) error {
+	var errs []error
+	for _, stray := range strays {
+		uid := types.UID(stray.UID)
+		job := &batchv1.Job{}
+		job.Namespace, job.Name = schema.Namespace, stray.Name
+		err := r.Client.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground),
+			client.Preconditions{UID: &uid, ResourceVersion: &stray.ResourceVersion})
+		if client.IgnoreNotFound(err) != nil {
+			errs = append(errs, fmt.Errorf("deleting Job %s: %w", stray.Name, err))
+			continue
+		}
+		log.FromContext(ctx).Info("Deleted a Job", "job", stray.Name)
+	}
+	return errors.Join(errs...)
+}
+
+// stamp marks every pod that waits with the hold. The mark means nothing in
+// itself: it gives the pod another resourceVersion, so that a gate that another
+// operator process is about to open, by a decision of before, stays closed.
+func (r *DatabaseSchemaReconciler) stamp(ctx context.Context, schema *v1alpha1.DatabaseSchema) error {
+	pods := &corev1.PodList{}
+	if err := r.APIReader.List(ctx, pods, client.InNamespace(schema.Namespace),
+		client.MatchingLabels{v1alpha1.LabelSchema: schema.Name}); err != nil {
+		return fmt.Errorf("listing labeled pods: %w", err)
+	}
+	hold := schema.Status.Attempt.Decision
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if !schedgate.Has(pod) || pod.Annotations[v1alpha1.AnnotationHold] == hold {
+			continue
+		}
+		err := r.patch(ctx, pod, map[string]any{"metadata": map[string]any{
+			"uid": pod.UID, "annotations": map[string]any{v1alpha1.AnnotationHold: hold},
+		}})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("stamping pod %s: %w", pod.Name, err)
+		}
+	}
+	return nil
+}
+
+// patch sends a merge patch.
+func (r *DatabaseSchemaReconciler) patch(ctx context.Context, object client.Object, change map[string]any) error {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	return r.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, body), client.FieldOwner(naming.FieldOwner))
+}

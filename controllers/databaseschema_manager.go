@@ -1,0 +1,95 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/schemagate/schemagate/api/v1alpha1"
+)
+
+// schemaWorkers is how many DatabaseSchemas are worked on at a time. Each waits
+// for the API server most of the time.
+const schemaWorkers = 8
+
+// SetupWithManager has the reconciler called when a schema, a labeled pod, a
+// migration Job or one of its pods changes. jobPods caches the latter.
+func (r *DatabaseSchemaReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, jobPods cache.Cache) error {
+	if err := errors.Join(
+		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, fieldSchema, indexPod),
+		mgr.GetFieldIndexer().IndexField(ctx, &batchv1.Job{}, fieldSchema, indexJob),
+		mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.DatabaseSchema{}, fieldDatabase, indexDatabase),
+		jobPods.IndexField(ctx, &corev1.Pod{}, fieldSchema, indexJob),
+	); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("databaseschema").
+		For(&v1alpha1.DatabaseSchema{}).
+		Watches(&v1alpha1.DatabaseSchema{}, handler.EnqueueRequestsFromMapFunc(r.siblings), withPredicate(databaseChanged())).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(toSchema(indexPod)), withPredicate(podChanged())).
+		Owns(&batchv1.Job{}).
+		WatchesRawSource(source.Kind(jobPods, &corev1.Pod{}, handler.TypedEnqueueRequestsFromMapFunc(
+			func(_ context.Context, pod *corev1.Pod) []reconcile.Request { return requests(pod, indexJob) }))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: schemaWorkers}).
+		Complete(r)
+}
+
+// siblings returns the other schemas that refer to the same database.
+func (r *DatabaseSchemaReconciler) siblings(ctx context.Context, object client.Object) []reconcile.Request {
+	others := &v1alpha1.DatabaseSchemaList{}
+	for _, digest := range indexDatabase(object) {
+		if err := r.Client.List(ctx, others, client.MatchingFields{fieldDatabase: digest}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil // the cache is stopping
+		}
+	}
+	var out []reconcile.Request
+	for i := range others.Items {
+		if other := &others.Items[i]; other.UID != object.GetUID() {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(other)})
+		}
+	}
+	return out
+}
+
+func toSchema(index client.IndexerFunc) handler.MapFunc {
+	return func(_ context.Context, object client.Object) []reconcile.Request { return requests(object, index) }
+}
+
+func requests(object client.Object, index client.IndexerFunc) []reconcile.Request {
+	var out []reconcile.Request
+	for _, name := range index(object) {
+		out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}})
+	}
+	return out
+}
+
+// databaseChanged leaves out changes that no other schema cares for.
+func databaseChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+	}}
+}
+
+// podChanged leaves out what nobody decides by, such as the heartbeat of
+// a probe.
+func podChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.Pod)
+		after, ok2 := e.ObjectNew.(*corev1.Pod)
+		return !ok || !ok2 || podFacts(before) != podFacts(after)
+	}}
+}

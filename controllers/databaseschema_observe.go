@@ -1,0 +1,201 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/migrationjob"
+	"github.com/schemagate/schemagate/internal/naming"
+	"github.com/schemagate/schemagate/internal/plan"
+	"github.com/schemagate/schemagate/internal/requirement"
+	"github.com/schemagate/schemagate/internal/schedgate"
+)
+
+// +kubebuilder:rbac:groups=schemagate.dev,resources=databaseschemas,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch
+
+// Fields by which the caches are indexed, so that the cost of an event does not
+// grow with the number of schemas and pods elsewhere.
+const (
+	// fieldSchema of a pod or Job is the name of its DatabaseSchema.
+	fieldSchema = "schemagate.dev/schema"
+
+	// fieldDatabase of a DatabaseSchema is the digest of its database.
+	fieldDatabase = "schemagate.dev/database"
+)
+
+// observe reads what a decision follows from, and writes nothing.
+func (r *DatabaseSchemaReconciler) observe(ctx context.Context, schema *v1alpha1.DatabaseSchema) (plan.Observed, error) {
+	b, ok := r.Bundles[schema.Spec.Migrations.Bundle]
+	if !ok {
+		return plan.Observed{}, fmt.Errorf("spec.migrations.bundle is %q, which this operator does not have", schema.Spec.Migrations.Bundle)
+	}
+	o := plan.Observed{Schema: schema, Bundle: b, Source: databaseDigest(schema), Now: r.Clock.Now()}
+	if err := r.observeJobs(ctx, schema, &o); err != nil {
+		return o, err
+	}
+	if err := r.observePods(ctx, schema, &o); err != nil {
+		return o, err
+	}
+	elder, err := r.elder(ctx, schema, o.Source)
+	o.Elder = elder
+	return o, err
+}
+
+// observeJobs reads the Jobs of the schema and their pods.
+func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1alpha1.DatabaseSchema, o *plan.Observed) error {
+	jobs := &batchv1.JobList{}
+	if err := r.Client.List(ctx, jobs, ofSchema(schema)...); err != nil {
+		return fmt.Errorf("listing Jobs: %w", err)
+	}
+	pods := &corev1.PodList{}
+	if err := r.JobPods.List(ctx, pods, ofSchema(schema)...); err != nil {
+		return fmt.Errorf("listing migration pods: %w", err)
+	}
+	byJob := map[types.UID][]corev1.Pod{}
+	for _, pod := range pods.Items {
+		owner := ptr.Deref(metav1.GetControllerOf(&pod), metav1.OwnerReference{})
+		byJob[owner.UID] = append(byJob[owner.UID], pod)
+	}
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		if !metav1.IsControlledBy(job, schema) {
+			continue
+		}
+		run := migrationjob.Read(job, byJob[job.UID], o.Now)
+		delete(byJob, job.UID)
+		switch job.Name {
+		case schema.Status.Attempt.Job:
+			o.Job = &run
+		default:
+			o.PodsLeft += run.PodsLeft
+			if !run.Ended() && run.Result == nil && !run.Deleting {
+				o.Strays = append(o.Strays, run)
+			}
+		}
+	}
+	// Pods whose Job is gone.
+	for _, left := range byJob {
+		o.PodsLeft += migrationjob.PodsLeft(left, o.Now)
+	}
+	return nil
+}
+
+// observePods reads the labeled pods. While a fencing migration is about to
+// start they come from the API server itself, because a cache may lag behind.
+func (r *DatabaseSchemaReconciler) observePods(ctx context.Context, schema *v1alpha1.DatabaseSchema, o *plan.Observed) error {
+	o.Fresh = schema.Status.Gate.Decision != "" && schema.Status.Attempt.State == v1alpha1.AttemptPending &&
+		o.Job != nil && o.Job.Suspended
+	pods := &corev1.PodList{}
+	var err error
+	if o.Fresh {
+		err = r.APIReader.List(ctx, pods, client.InNamespace(schema.Namespace), client.MatchingLabels{v1alpha1.LabelSchema: schema.Name})
+	} else {
+		err = r.Client.List(ctx, pods, append(ofSchema(schema), client.UnsafeDisableDeepCopy)...)
+	}
+	if err != nil {
+		return fmt.Errorf("listing labeled pods: %w", err)
+	}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			o.Pods = append(o.Pods, observePod(pod))
+		}
+	}
+	return nil
+}
+
+func observePod(pod *corev1.Pod) plan.Pod {
+	need, err := requirement.Of(pod)
+	return plan.Pod{
+		Name: pod.Name, Gated: schedgate.Has(pod), Terminating: !pod.DeletionTimestamp.IsZero(),
+		Hold: pod.Annotations[v1alpha1.AnnotationHold], Requirement: need, Unknown: err,
+	}
+}
+
+func ofSchema(schema *v1alpha1.DatabaseSchema) []client.ListOption {
+	return []client.ListOption{client.InNamespace(schema.Namespace), client.MatchingFields{fieldSchema: schema.Name}}
+}
+
+// elder returns the oldest other schema that refers to the same database, if it
+// is older than this one.
+func (r *DatabaseSchemaReconciler) elder(ctx context.Context, schema *v1alpha1.DatabaseSchema, source string) (string, error) {
+	others := &v1alpha1.DatabaseSchemaList{}
+	if err := r.Client.List(ctx, others, client.MatchingFields{fieldDatabase: source}, client.UnsafeDisableDeepCopy); err != nil {
+		return "", fmt.Errorf("listing DatabaseSchemas: %w", err)
+	}
+	elder := schema
+	for i := range others.Items {
+		if other := &others.Items[i]; other.DeletionTimestamp.IsZero() && isOlder(other, elder) {
+			elder = other
+		}
+	}
+	if elder.UID == schema.UID {
+		return "", nil
+	}
+	return client.ObjectKeyFromObject(elder).String(), nil
+}
+
+// isOlder breaks a tie by UID, so that all sides agree.
+func isOlder(a, b *v1alpha1.DatabaseSchema) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return cmp.Less(a.UID, b.UID)
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// databaseDigest tells databases apart as far as the operator can see: by the
+// reference, not by what a Secret holds. With what proves who one is, such as
+// a password, it does not change.
+func databaseDigest(schema *v1alpha1.DatabaseSchema) string {
+	d := schema.Spec.Database
+	var parts []string
+	switch {
+	case d.SQLite.ClaimName != "":
+		parts = []string{"sqlite", schema.Namespace, string(d.SQLite.ClaimName), d.SQLite.Path}
+	case d.Host != "":
+		port := cmp.Or(d.Port, 5432)
+		parts = []string{"postgres", strings.ToLower(d.Host), strconv.Itoa(int(port)), d.Name, cmp.Or(d.Schema, "public")}
+	default:
+		ref := d.URLFrom.SecretKeyRef
+		parts = []string{"url", schema.Namespace, string(ref.Name), ref.Key, cmp.Or(d.Schema, "public")}
+	}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// indexPod and indexJob return the schema that an object belongs to.
+func indexPod(object client.Object) []string {
+	if name := object.GetLabels()[v1alpha1.LabelSchema]; name != "" {
+		return []string{name}
+	}
+	return nil
+}
+
+func indexJob(object client.Object) []string {
+	if name := object.GetLabels()[naming.LabelJobSchema]; name != "" {
+		return []string{name}
+	}
+	return nil
+}
+
+func indexDatabase(object client.Object) []string {
+	schema, ok := object.(*v1alpha1.DatabaseSchema)
+	if !ok {
+		return nil
+	}
+	return []string{databaseDigest(schema)}
+}

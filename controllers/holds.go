@@ -1,0 +1,72 @@
+package controllers
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+)
+
+// Holds orders "hold" and "release" within one operator process. The controller
+// that opens gates reads schemas from a cache, which may show a schema as it was
+// before a hold that this very process has written. The zero value is ready to
+// use, by any number of goroutines.
+type Holds struct {
+	mu      sync.Mutex
+	schemas map[types.NamespacedName]hold
+}
+
+type hold struct {
+	// held is set before the hold is written and cleared after its end is.
+	held bool
+	// since is the resourceVersion of the schema when the hold ended: whatever
+	// is older tells nothing.
+	since string
+}
+
+// Hold closes the gates of a schema, before the API server is told.
+func (h *Holds) Hold(schema types.NamespacedName) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.set(schema, hold{held: true, since: h.schemas[schema].since})
+}
+
+// Lift opens them again, after the API server has been told: resourceVersion is
+// that of the schema which says so.
+func (h *Holds) Lift(schema types.NamespacedName, resourceVersion string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if before, ok := h.schemas[schema]; ok && before.held {
+		h.set(schema, hold{since: resourceVersion})
+	}
+}
+
+// Forget drops a schema that is gone.
+func (h *Holds) Forget(schema types.NamespacedName) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.schemas, schema)
+}
+
+// Allows reports whether gates may be opened by what a schema says, read at a
+// resourceVersion.
+func (h *Holds) Allows(schema types.NamespacedName, resourceVersion string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	state, ok := h.schemas[schema]
+	if !ok || !state.held && state.since == "" {
+		return true
+	}
+	if state.held {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(resourceVersion, state.since)
+	return err == nil && order >= 0
+}
+
+func (h *Holds) set(schema types.NamespacedName, state hold) {
+	if h.schemas == nil {
+		h.schemas = map[types.NamespacedName]hold{}
+	}
+	h.schemas[schema] = state
+}

@@ -1,0 +1,37 @@
+package plan
+
+import (
+	"github.com/schemagate/schemagate/api/v1alpha1"
+)
+
+// completeGate sets what the status says about the gates. It is the only place
+// that does: pods are let through exactly when the recorded revision is known
+// and no hold is in force.
+func (d *decider) completeGate(decision *Decision) {
+	interval := d.interval()
+	switch {
+	case d.hold:
+		d.status.Serves = v1alpha1.Serves{}
+		d.status.Gate = v1alpha1.GateStatus{
+			State: v1alpha1.GateHeld, Reason: decision.Reason, Decision: d.holdDecision(),
+		}
+	case interval.From == 0:
+		d.status.Serves = v1alpha1.Serves{}
+		d.status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateHeld, Reason: v1alpha1.ReasonNotInspected}
+	default:
+		d.status.Serves = v1alpha1.Serves{From: number(interval.From), To: number(interval.To)}
+		if !interval.AppFrom.IsZero() {
+			d.status.Serves.AppFrom, d.status.Serves.AppBefore = interval.AppFrom.String(), interval.AppBefore.String()
+		}
+		d.status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateOpen, Reason: v1alpha1.ReasonServing}
+	}
+}
+
+// holdDecision is what marks the hold: the plan that is under way, or the one
+// that the hold began with.
+func (d *decider) holdDecision() string {
+	if d.status.Attempt.State == v1alpha1.AttemptPending || d.status.Gate.Decision == "" {
+		return d.status.Attempt.Decision
+	}
+	return d.status.Gate.Decision
+}
