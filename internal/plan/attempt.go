@@ -191,10 +191,10 @@ func (d *decider) begin(work *Work) Decision {
 	if d.status.Attempt.Inputs != d.inputs(work) || d.retryAsked() {
 		failures = nil
 	}
-	number := d.status.Attempt.Number + 1
+	next := d.status.Attempt.Number + 1
 	d.status.Attempt = v1alpha1.Attempt{
-		Number:   number,
-		Job:      naming.Job(d.Schema.Name, string(d.Schema.UID), work.Digest, strconv.FormatInt(number, 10)),
+		Number:   next,
+		Job:      naming.Job(d.Schema.Name, string(d.Schema.UID), work.Digest, strconv.FormatInt(next, 10)),
 		Decision: work.Digest, Inputs: d.inputs(work),
 		From: work.from(), To: number(work.To), State: v1alpha1.AttemptPending, Failures: failures,
 	}
