@@ -165,13 +165,23 @@ cluster-down: ## Stop and remove the node.
 cluster-binaries: ## Build the node's programs and print where they are.
 	@$(CLUSTER_TOOL) build
 
+# The demonstration has a node of its own, which it removes.
+demo demo-down: export CLUSTER_NAME ?= demo
+
 .PHONY: demo
-demo: cluster-up ## Start a node and show what schemagate does.
+demo: cluster-up ## Start a node and a database, and show an upgrade; DEMO_KEEP=1 leaves them running.
 	$(MAKE) --no-print-directory image ARCHITECTURES=$$(go env GOARCH)
+	hack/standin 0.3.6 0.3.8
 	hack/demo
 
 .PHONY: demo-down
-demo-down: cluster-down ## Remove the demonstration.
+demo-down: ## Remove the demonstration.
+	hack/demo-database stop
+	$(CLUSTER_TOOL) down
+
+.PHONY: bench-cluster
+bench-cluster: deps ## Measure the operator on a node of its own.
+	hack/bench-cluster
 
 .PHONY: deps
 deps: ## Install what is missing of Debian; needs root only then.
