@@ -88,9 +88,9 @@ func TestWriteArchive(t *testing.T) {
 
 func TestSavedNames(t *testing.T) {
 	t.Parallel()
-	const output = "a.local/one:1           \tsaved\t\nb.local/two:2 saved\n" +
+	const output = "a.local/one:1           \tsaved\t\nb.local/two:2 saved\nc.local/th ree:3 \tsaved\n" +
 		"application/vnd.oci.image.manifest.v1+json sha256:00\nImporting\telapsed: 0.1 s\ttotal:   0.0 B\n"
-	if diff := cmp.Diff([]string{"a.local/one:1", "b.local/two:2"}, savedNames(output)); diff != "" {
+	if diff := cmp.Diff([]string{"a.local/one:1", "b.local/two:2", "c.local/th-ree:3"}, savedNames(output)); diff != "" {
 		t.Errorf("unexpected names (-want +got):\n%s", diff)
 	}
 }

@@ -34,12 +34,14 @@ func (s Store) Load(ctx context.Context, archive string) ([]string, error) {
 	return savedNames(output), nil
 }
 
-// savedNames reads the client's lines of the form "name saved".
+// savedNames reads the client's lines of the form "name saved". The client
+// writes a blank where a name has a hyphen.
 func savedNames(output string) []string {
 	var names []string
 	for line := range strings.Lines(output) {
-		if fields := strings.Fields(line); len(fields) == 2 && fields[1] == "saved" {
-			names = append(names, fields[0])
+		name, saved := strings.CutSuffix(strings.TrimSpace(line), "saved")
+		if name = strings.TrimSpace(name); saved && name != "" {
+			names = append(names, strings.ReplaceAll(name, " ", "-"))
 		}
 	}
 	return names
