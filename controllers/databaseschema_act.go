@@ -117,7 +117,7 @@ func (r *DatabaseSchemaReconciler) stamp(ctx context.Context, schema *v1alpha1.D
 		client.MatchingLabels{v1alpha1.LabelSchema: schema.Name}); err != nil {
 		return fmt.Errorf("listing labeled pods: %w", err)
 	}
-	hold := schema.Status.Attempt.Decision
+	hold := schema.Status.Attempt.Job // every attempt has another
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		if !schedgate.Has(pod) || pod.Annotations[v1alpha1.AnnotationHold] == hold {

@@ -42,7 +42,7 @@ func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.
 	key := client.ObjectKeyFromObject(schema)
 	want := next.Status
 	r.setConditions(schema, &want, next)
-	if want.Gate.State == v1alpha1.GateHeld {
+	if want.Gate.State == v1alpha1.GateHeld || want.Serves != schema.Status.Serves {
 		r.Holds.Hold(key)
 	}
 	resourceVersion := schema.ResourceVersion

@@ -179,10 +179,14 @@ func TestHolds(t *testing.T) {
 			t.Errorf("%s: Allows(%s) = %t, want %t", what, resourceVersion, got, want)
 		}
 	}
-	check("never held", "1", true)
+	check("never seen", "1", false)
 	h.Lift(key, "5")
-	check("lifted without a hold", "1", true)
+	check("lifted without a hold", "9", false)
+	h.See(key, "3")
+	check("seen, older cache", "2", false)
+	check("seen", "3", true)
 	h.Hold(key)
+	h.See(key, "98")
 	check("held", "99", false)
 	h.Lift(key, "10")
 	check("lifted, older cache", "9", false)
@@ -193,7 +197,10 @@ func TestHolds(t *testing.T) {
 	h.Hold(key)
 	check("held again", "300", false)
 	h.Forget(key)
-	check("forgotten", "1", true)
+	check("forgotten", "1", false)
+	if h.Seen(key) {
+		t.Error("forgotten, and seen")
+	}
 }
 
 func TestDatabaseDigest(t *testing.T) {

@@ -41,6 +41,25 @@ func (h *Holds) Lift(schema types.NamespacedName, resourceVersion string) {
 	}
 }
 
+// See notes that a schema was read from the API server itself, as far as nothing
+// newer is known of it.
+func (h *Holds) See(schema types.NamespacedName, resourceVersion string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ok := h.schemas[schema]; !ok {
+		h.set(schema, hold{since: resourceVersion})
+	}
+}
+
+// Seen reports whether anything is known of a schema. What a cache shows after a
+// start may be older than a hold that an operator process before has written.
+func (h *Holds) Seen(schema types.NamespacedName) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.schemas[schema]
+	return ok
+}
+
 // Forget drops a schema that is gone.
 func (h *Holds) Forget(schema types.NamespacedName) {
 	h.mu.Lock()
@@ -49,15 +68,12 @@ func (h *Holds) Forget(schema types.NamespacedName) {
 }
 
 // Allows reports whether gates may be opened by what a schema says, read at a
-// resourceVersion.
+// resourceVersion. Of a schema of which nothing is known they may not.
 func (h *Holds) Allows(schema types.NamespacedName, resourceVersion string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	state, ok := h.schemas[schema]
-	if !ok || !state.held && state.since == "" {
-		return true
-	}
-	if state.held {
+	if !ok || state.held {
 		return false
 	}
 	order, err := resourceversion.CompareResourceVersion(resourceVersion, state.since)

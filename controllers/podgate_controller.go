@@ -89,6 +89,13 @@ func (r *PodGateReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return ctrl.Result{}, err
 	}
 	release := plan.Release(schema, r.Bundles[schema.Spec.Migrations.Bundle], pod)
+	if key := client.ObjectKeyFromObject(schema); release.Allowed && !r.Holds.Seen(key) {
+		live := &v1alpha1.DatabaseSchema{}
+		if err := r.APIReader.Get(ctx, key, live); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		r.Holds.See(key, live.ResourceVersion)
+	}
 	if release.Allowed && !r.Holds.Allows(client.ObjectKeyFromObject(schema), schema.ResourceVersion) {
 		// The cache shows the schema as it was before a hold, or its end is being
 		// written at this moment.

@@ -99,7 +99,7 @@ func (d *decider) stall(reason, message string) Decision {
 // the same again; nil when nothing.
 func (d *decider) afterFailure(work *Work) *Decision {
 	a := d.status.Attempt
-	if a.Inputs != d.inputs(work) || d.retryAsked() {
+	if a.Inputs != d.inputs(work) || d.retryAsked() || d.verifyAsked() {
 		return nil
 	}
 	switch a.State {
@@ -229,16 +229,16 @@ func (d *decider) describe(work *Work) string {
 
 // inFlight decides while an attempt is under way.
 func (d *decider) inFlight(bad *problem) Decision {
-	if d.suspended() {
-		// Its Job is a stray from now on, and ends.
-		return d.giveUp(v1alpha1.ReasonSuspended, "The migration is being ended because spec.suspend is true.")
-	}
 	job := d.Job
 	switch {
+	case job != nil && (job.Result != nil || job.Ended()):
+		// Whatever is wanted now, this has happened.
+		return d.record()
+	case d.suspended():
+		// Its Job is a stray from now on, and ends.
+		return d.giveUp(v1alpha1.ReasonSuspended, "The migration is being ended because spec.suspend is true.")
 	case job == nil || job.Deleting:
 		return d.withoutJob(bad)
-	case job.Result != nil || job.Ended():
-		return d.record()
 	case job.Suspended:
 		return d.start(bad)
 	}
@@ -313,7 +313,7 @@ func (d *decider) start(bad *problem) Decision {
 // unstamped reports whether a waiting pod lacks the stamp of this hold.
 func (d *decider) unstamped() bool {
 	for _, pod := range d.Pods {
-		if pod.Gated && pod.Hold != d.status.Attempt.Decision {
+		if pod.Gated && pod.Hold != d.status.Attempt.Job {
 			return true
 		}
 	}
@@ -324,6 +324,9 @@ func (d *decider) unstamped() bool {
 func (d *decider) settling() time.Duration {
 	if !d.fenced() {
 		return Settle
+	}
+	if d.spec.Gate == v1alpha1.GateDisabled {
+		return 0 // Nothing is held, so nobody has to hear of it.
 	}
 	for _, condition := range d.Schema.Status.Conditions {
 		if condition.Type == v1alpha1.ConditionGateOpen && condition.Status == metav1.ConditionFalse {
@@ -360,7 +363,9 @@ func (d *decider) await(work *Work) Decision {
 // is unknown if it ran.
 func (d *decider) giveUp(reason, message string) Decision {
 	d.status.Attempt.State = v1alpha1.AttemptAbandoned
-	if d.Job != nil && !d.Job.Suspended {
+	if d.fenced() || d.Job != nil && !d.Job.Suspended {
+		// Even one that is not there, or suspended, may have run: its Job may have
+		// been deleted since, and made again under the same name.
 		d.status.Attempt.State = v1alpha1.AttemptLost
 		d.status.Attempt.Reason = v1alpha1.ReasonJobLost
 	}

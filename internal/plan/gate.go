@@ -15,6 +15,10 @@ func (d *decider) completeGate(decision *Decision) {
 		d.status.Gate = v1alpha1.GateStatus{
 			State: v1alpha1.GateHeld, Reason: decision.Reason, Decision: d.holdDecision(),
 		}
+	case d.Elder != "":
+		// Whoever is older may migrate the database at any moment.
+		d.status.Serves = v1alpha1.Serves{}
+		d.status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateHeld, Reason: v1alpha1.ReasonDatabaseShared}
 	case interval.From == 0:
 		d.status.Serves = v1alpha1.Serves{}
 		d.status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateHeld, Reason: v1alpha1.ReasonNotInspected}

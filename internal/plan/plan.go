@@ -61,7 +61,8 @@ const (
 
 // Settle is how long the gates have been held before a fencing migration starts:
 // for API servers that still admit pods by an older status to hear of the hold.
-const Settle = 2 * time.Second
+// The API keeps times in whole seconds, so it is at least two.
+const Settle = 3 * time.Second
 
 // Observed is what a decision follows from.
 type Observed struct {
@@ -235,6 +236,7 @@ func (d *decider) rebase() {
 	d.status.Source = d.Source
 	d.status.AppliedRevision = v1alpha1.RevisionStatus{}
 	d.status.Birth, d.status.AdoptedFrom, d.status.VerifiedTime = "", "", nil
+	d.status.Gate = v1alpha1.GateStatus{}
 	d.hold = false
 }
 
@@ -252,7 +254,6 @@ func (d *decider) strays() *Decision {
 	if len(strays) == 0 {
 		return nil
 	}
-	d.hold = d.hold || d.unread()
 	return &Decision{
 		Strays: strays,
 		Action: Discard, Verdict: Progressing, Reason: v1alpha1.ReasonCleaningUp,
@@ -264,7 +265,7 @@ func (d *decider) strays() *Decision {
 // nobody has looked, or what was seen may have changed since.
 func (d *decider) applied() (version int, known bool) {
 	version = int(d.status.AppliedRevision.Version)
-	return version, version > 0 && (!d.fenced() || !d.unread())
+	return version, version > 0 && !d.unread()
 }
 
 // unread reports whether an attempt ended without telling what it left, and

@@ -23,8 +23,14 @@ func (d *decider) record() Decision {
 	if res == nil {
 		return d.recordLoss()
 	}
-	d.learn(res)
-	outcome := d.judge(res)
+	var outcome v1alpha1.AttemptState
+	if uncertain(res) {
+		outcome = v1alpha1.AttemptLost
+	} else if known := d.learn(res); res.Outcome == result.Done && !known {
+		outcome = v1alpha1.AttemptFailed
+	} else {
+		outcome = d.judge(res)
+	}
 	a.State, a.RetryTime, a.Reason, a.Message = outcome, nil, "", ""
 	if outcome == v1alpha1.AttemptSucceeded {
 		a.Failures = nil
@@ -42,16 +48,22 @@ func (d *decider) record() Decision {
 	return d.recordFailure()
 }
 
-// learn takes over what the Job has seen of the database.
-func (d *decider) learn(res *result.Result) {
+// learn takes over what the Job has seen of the database, and reports whether
+// that was a revision.
+func (d *decider) learn(res *result.Result) (known bool) {
 	if res.To <= 0 || res.To > len(d.Bundle.Revisions) || !slices.ContainsFunc(d.Bundle.Births, func(b bundle.BirthSpec) bool {
 		return string(b.Name) == res.Birth
 	}) {
-		if res.Applied == 0 && d.status.Attempt.From != nil {
+		switch {
+		case elsewhere(res):
+			// What is recorded is not so, and nothing takes its place.
+			d.status.AppliedRevision, d.status.Birth, d.status.AdoptedFrom = v1alpha1.RevisionStatus{}, "", ""
+			d.hold = false
+		case res.Applied == 0 && d.status.Attempt.From != nil:
 			// It did nothing, so nothing has changed.
 			d.hold = false
 		}
-		return
+		return false
 	}
 	d.hold = false
 	d.status.AppliedRevision = d.revision(res.To)
@@ -63,6 +75,26 @@ func (d *decider) learn(res *result.Result) {
 	}
 	if adopted, ok := d.Bundle.Revision(res.AdoptedAt); ok {
 		d.status.AdoptedFrom = string(adopted.History) + " " + adopted.ID
+	}
+	return true
+}
+
+// uncertain reports whether a run lost touch with a database that it had begun
+// to work on: whether its last transaction was committed, nobody knows.
+func uncertain(res *result.Result) bool {
+	return res.Birth != "" && (res.Reason == result.ReasonUnreachable || res.Reason == result.ReasonInterrupted)
+}
+
+// elsewhere reports whether a Job has seen that the database is not what is
+// recorded, and could not tell a revision instead: it is empty, or nothing that
+// the bundle knows.
+func elsewhere(res *result.Result) bool {
+	switch res.Reason {
+	case result.ReasonUnexpectedRevision, result.ReasonUnknownDatabase, result.ReasonAheadOfBundle, result.ReasonDirty,
+		result.ReasonVersionChangedByOthers, result.ReasonRevisionMissing:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -107,7 +139,7 @@ func (d *decider) foundOut(res *result.Result) bool {
 		return false
 	}
 	before := d.Schema.Status.Attempt.From
-	return res.To > 0 && (before == nil || int(*before) != res.To)
+	return before == nil && res.To > 0 || before != nil && int(*before) != res.To
 }
 
 // recordLoss is an attempt of which nobody knows what it did.

@@ -39,6 +39,7 @@ func (d *decider) resolve() *problem {
 	explicit, bad := d.explicitTarget()
 	known := d.require(explicit)
 	if bad != nil {
+		d.status.TargetRevision = v1alpha1.RevisionStatus{}
 		return bad
 	}
 	d.target = explicit

@@ -61,18 +61,19 @@ func (w *Work) from() *int32 {
 func (d *decider) plan() (*Work, *problem) {
 	applied, known := d.applied()
 	switch {
-	case d.target == 0 && !known && d.fenced():
-		// Nobody needs anything, but the gates are held for a migration of which
-		// nobody knows how far it came.
-		return d.inspect(int(d.status.AppliedRevision.Version)), nil
-	case d.target == 0:
-		return d.verification(applied, known), nil
-	case !known:
+	case !known && d.target > 0:
 		return d.inspect(d.target), nil
+	case !known && applied > 0:
+		// Nobody needs anything, but nobody knows either how far a migration came.
+		return d.inspect(applied), nil
+	case known && d.verifies(applied):
+		return d.verification(applied), nil
+	case d.target == 0:
+		return nil, nil
 	case d.target > applied:
 		return d.upgrade(applied), nil
 	case d.interval().Serves(d.target) && (d.target == applied || !d.wantsDowngrade()):
-		return d.verification(applied, known), nil
+		return nil, nil
 	}
 	return d.downgrade(applied)
 }
@@ -89,11 +90,16 @@ func (d *decider) inspect(target int) *Work {
 	return d.identify(&Work{To: target, RefuseFencing: true, RefuseDestructive: !d.mayDestroy("")})
 }
 
-// verification is a look at a database that is where it should be.
-func (d *decider) verification(applied int, known bool) *Work {
-	if !known || !d.asked(v1alpha1.AnnotationVerify, d.status.LastHandledVerify) {
-		return nil
-	}
+// verifies reports whether the database is to be looked at before anything
+// else: somebody asks for it, or the last look has not told anything.
+func (d *decider) verifies(applied int) bool {
+	a := d.status.Attempt
+	return d.verifyAsked() ||
+		a.From != nil && int(*a.From) == applied && int(a.To) == applied && a.State != v1alpha1.AttemptSucceeded
+}
+
+// verification is a look at a database that is taken to be somewhere.
+func (d *decider) verification(applied int) *Work {
 	return d.identify(&Work{From: &applied, To: applied, RefuseFencing: true, RefuseDestructive: true})
 }
 
@@ -216,6 +222,11 @@ func (d *decider) asked(annotation, last string) bool {
 // retryAsked reports whether a person wants another attempt.
 func (d *decider) retryAsked() bool {
 	return d.asked(v1alpha1.AnnotationRetry, d.status.LastHandledRetry)
+}
+
+// verifyAsked reports whether a person wants the database to be looked at.
+func (d *decider) verifyAsked() bool {
+	return d.asked(v1alpha1.AnnotationVerify, d.status.LastHandledVerify)
 }
 
 // remember notes the annotations that the decision has answered.

@@ -126,4 +126,3 @@ func scrape(ctx context.Context, pod, token string) (text string, err error) {
 	}
 	return string(body), err
 }
-
