@@ -36,7 +36,7 @@ func TestGatedPodRunsOnceOpened(t *testing.T) {
 	var pod *corev1.Pod
 	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
 		var reason string
-		pod, reason = onlyPod(ctx, t, namespace)
+		pod, reason = onlyPod(ctx, t, job)
 		return pod != nil && waits(pod), reason
 	})
 	patch := client.RawPatch(types.JSONPatchType, fmt.Appendf(nil, `[{"op": "remove", "path": "/spec/schedulingGates/%d"}]`, schedgate.Index(pod)))
@@ -85,7 +85,7 @@ func TestServedPodNeedsNoOperator(t *testing.T) {
 	create(t, held)
 	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
 		pods := &corev1.PodList{}
-		if err := admin.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels{"job-name": held.Name}); err != nil {
+		if err := admin.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels{batchv1.JobNameLabel: held.Name}); err != nil {
 			return false, err.Error()
 		}
 		return len(pods.Items) == 1 && waits(&pods.Items[0]), fmt.Sprintf("%d pods", len(pods.Items))
@@ -125,10 +125,11 @@ func waits(pod *corev1.Pod) bool {
 	return held && off && pod.Spec.NodeName == "" && schedgate.Has(pod)
 }
 
-func onlyPod(ctx context.Context, t *testing.T, namespace string) (*corev1.Pod, string) {
+// onlyPod returns the pod of a Job; the operator's own are beside it.
+func onlyPod(ctx context.Context, t *testing.T, job *batchv1.Job) (*corev1.Pod, string) {
 	t.Helper()
 	pods := &corev1.PodList{}
-	if err := admin.List(ctx, pods, client.InNamespace(namespace)); err != nil {
+	if err := admin.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
 		return nil, err.Error()
 	}
 	if len(pods.Items) != 1 {

@@ -1,23 +1,20 @@
 package e2e_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
 )
@@ -76,46 +73,23 @@ func (w *world) metricsToken() string {
 	return request.Status.Token
 }
 
-var forwarding = regexp.MustCompile(`127\.0\.0\.1:(\d+) ->`)
-
-// scrape reads the metrics of a pod of the operator.
+// scrape reads the metrics of a pod of the operator. The node's pods can be
+// reached from here, as they can from a Prometheus in the cluster.
 func scrape(ctx context.Context, pod, token string) (text string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	command := exec.CommandContext(ctx, "go", "run", ".", "exec", "--", "kubectl", "-n", "schemagate-system", "port-forward", "pod/"+pod, ":8443")
-	command.Dir = filepath.Join(apiserver.RepositoryRoot(), "hack", "cluster")
-	// The group, because "go run" would leave kubectl behind.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
-	output, err := command.StdoutPipe()
-	if err != nil {
+	operator := &corev1.Pod{}
+	if err := admin.Get(ctx, client.ObjectKey{Namespace: "schemagate-system", Name: pod}, operator); err != nil {
 		return "", err
 	}
-	if err := command.Start(); err != nil {
-		return "", err
-	}
-	defer func() {
-		cancel()
-		_ = command.Wait() // it was killed
-	}()
-	var port string
-	for lines := bufio.NewScanner(output); port == "" && lines.Scan(); {
-		if match := forwarding.FindStringSubmatch(lines.Text()); match != nil {
-			port = match[1]
-		}
-	}
-	if port == "" {
-		return "", fmt.Errorf("kubectl does not forward to pod %s", pod)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://127.0.0.1:"+port+"/metrics", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+net.JoinHostPort(operator.Status.PodIP, "8443")+"/metrics", http.NoBody)
 	if err != nil {
 		return "", err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	httpClient := &http.Client{Transport: &http.Transport{
+	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate is made by the operator at start
-	}}
-	response, err := httpClient.Do(request)
+	}
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr/testr"
@@ -51,6 +52,7 @@ func bindOperator(t *testing.T, home, namespace string) {
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: home + "-manager"}
 	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: home, Name: naming.ServiceAccount}}
 	if namespace == "" {
+		bindClusterID(t, home, subjects)
 		create(t, &rbacv1.ClusterRole{ObjectMeta: meta, Rules: operatorRules(t)})
 		create(t, &rbacv1.ClusterRoleBinding{
 			ObjectMeta: meta, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: meta.Name},
@@ -74,6 +76,25 @@ func bindOperator(t *testing.T, home, namespace string) {
 	create(t, &rbacv1.Role{ObjectMeta: leaseMeta, Rules: lease.Rules})
 	create(t, &rbacv1.RoleBinding{
 		ObjectMeta: leaseMeta, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: lease.Name},
+	})
+}
+
+// bindClusterID lets the operator read what tells its cluster from others.
+func bindClusterID(t *testing.T, home string, subjects []rbacv1.Subject) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(apiserver.RepositoryRoot(), "config", "rbac", "cluster_id.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(content), "\n---\n")
+	role := rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict([]byte(first), &role); err != nil {
+		t.Fatal(err)
+	}
+	meta := metav1.ObjectMeta{Name: home + "-cluster-id"}
+	create(t, &rbacv1.ClusterRole{ObjectMeta: meta, Rules: role.Rules})
+	create(t, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: meta, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: meta.Name},
 	})
 }
 
@@ -160,9 +181,11 @@ func TestManager(t *testing.T) {
 			home, namespace, other := server.NewNamespace(t), server.NewNamespace(t), server.NewNamespace(t)
 			options := manager.Options{
 				LeaderElect: true, LeaderElectionNamespace: home, MetricsBindAddress: "0", HealthBindAddress: "0", LogFormat: "json", LogLevel: "info",
+				MigrationImage: "schemagate:test",
 			}
 			if scope == "one namespace" {
 				options.Namespaces = []string{namespace}
+				options.ClusterID = "test" // there is no ClusterRole to read it with
 				bindOperator(t, home, namespace)
 			} else {
 				bindOperator(t, home, "")
