@@ -154,6 +154,11 @@ func TestPreflightQueries(t *testing.T) {
 				INSERT INTO prompt VALUES ('/a'), ('a'), ('/b'), ('//b2'), ('/B'), ('c/'), ('/c'), ('//d'), ('/d'), (''), ('/'), ('e');`,
 			want: []string{"", "/", "/a", "a"},
 		},
+		"shared-chat-owner": {
+			given: `CREATE TABLE chat (id text, user_id text);
+				INSERT INTO chat VALUES ('a', 'u'), ('good', 'shared-a'), ('b', NULL), ('bad', 'shared-b'), ('lone', 'shared-gone'), ('share', 'b');`,
+			want: []string{"bad"},
+		},
 		"pinned-note-owner": {
 			given: `CREATE TABLE note (id text, user_id text, is_pinned boolean);
 				INSERT INTO note VALUES ('good', 'u', TRUE), ('bad', NULL, TRUE), ('unpinned', NULL, FALSE), ('never', NULL, NULL);`,

@@ -105,10 +105,14 @@ var references = []*regexp.Regexp{
 	regexp.MustCompile(`add foreign_keys .*"ref_table": "([a-z_]+)"`),
 }
 
+// alsoTouched are the tables that our revisions change beyond those that the
+// records name: a deleted chat takes the rows with it that refer to it.
+var alsoTouched = map[int][]string{57: {"chat_file"}}
+
 // touched returns the recorded tables and those that new foreign keys refer to,
 // which PostgreSQL locks as well.
 func touched(fact fact) []string {
-	tables := slices.Clone(fact.Touches)
+	tables := slices.Concat(fact.Touches, alsoTouched[fact.Order])
 	for _, changes := range []map[Engine][]string{fact.DDL, fact.DDLAlembicOnly} {
 		for _, change := range slices.Concat(changes[Postgres], changes[SQLite]) {
 			for _, part := range strings.SplitAfter(change, ";") {

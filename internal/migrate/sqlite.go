@@ -142,6 +142,11 @@ func (e *sqliteEngine) begin(ctx context.Context) (_ transaction, err error) {
 		return nil, err
 	}
 	t := &sqliteTx{Conn: e.conn, engine: e}
+	facts, err := e.inspect(ctx, e.conn)
+	if err != nil {
+		return nil, errors.Join(err, t.rollback(ctx))
+	}
+	t.before = facts
 	if err := e.readReferences(ctx); err != nil {
 		return nil, errors.Join(err, t.rollback(ctx))
 	}
@@ -216,9 +221,12 @@ func countViolations(ctx context.Context, q step.Tx) (out map[reference]int64, e
 
 // compareReferences refuses violations that were not there before. Fewer are
 // fine: a revision may drop the table that had them.
-func compareReferences(before, after map[reference]int64) error {
+//
+// A table that the revision has made is left out: the application enforces no
+// foreign keys, so what it copies to one may refer to rows that are gone.
+func compareReferences(before, after map[reference]int64, schema schemaFacts) error {
 	for r, n := range after {
-		if n > before[r] {
+		if n > before[r] && schema.has(r.table) {
 			e := permanent(result.ReasonForeignKeys, "the revision leaves %d rows of table %s that refer to missing rows of %s",
 				n-before[r], r.table, r.parent)
 			e.Failure.Table = r.table
@@ -233,6 +241,8 @@ func compareReferences(before, after map[reference]int64) error {
 type sqliteTx struct {
 	*sql.Conn
 	engine *sqliteEngine
+	// before is the schema as the transaction found it.
+	before schemaFacts
 	done   bool
 }
 
@@ -251,7 +261,7 @@ func (t *sqliteTx) commit(ctx context.Context, bookkeeping []string) error {
 	if err != nil {
 		return err
 	}
-	if err := compareReferences(t.engine.references, after); err != nil {
+	if err := compareReferences(t.engine.references, after, t.before); err != nil {
 		return err
 	}
 	if err := t.script(ctx, bookkeeping); err != nil {

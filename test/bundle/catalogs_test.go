@@ -172,7 +172,7 @@ func TestCarriedCatalogsFindDrift(t *testing.T) {
 			p.load(t, `CREATE TABLE mine (id integer); ALTER TABLE memory ADD COLUMN mine text; DROP INDEX memory_id`)
 			want := map[step.Dialect][]string{
 				step.Postgres: {"table memory: index memory_id is missing (CREATE UNIQUE INDEX memory_id ON memory USING btree (id))"},
-				step.SQLite:   {"table memory: index memory_id is missing (CREATE UNIQUE INDEX \"memory_id\" ON \"memory\" (\"id\"))"},
+				step.SQLite:   {"table memory: index memory_id is missing (CREATE UNIQUE INDEX memory_id ON memory (id))"},
 			}[dialect]
 			if differences, _ := compare(newest, bundle.BirthPeewee); !slices.Equal(differences, want) {
 				t.Errorf("after changes: %q, want %q", differences, want)

@@ -25,7 +25,7 @@ import (
 )
 
 // newest is the newest revision that has files.
-const newest = 22
+const newest = 76
 
 // place is an empty database for a test.
 type place struct {

@@ -138,6 +138,9 @@ func (c *snapshot) add(table string, t recordedTable, dialect step.Dialect) {
 		add("primary key %s %s %s", table, named(t.PrimaryKey.Name), list(t.PrimaryKey.Columns))
 	}
 	for _, key := range t.Unique {
+		if dialect == step.SQLite && t.PrimaryKey != nil && slices.Equal(key.Columns, t.PrimaryKey.Columns) {
+			continue // SQLite makes no index for it; internal/catalog compares it.
+		}
 		add("unique %s %s %s", table, named(key.Name), list(key.Columns))
 	}
 	for _, key := range t.ForeignKeys {

@@ -93,6 +93,10 @@ INSERT INTO "user" (id, name, email, role, profile_image_url, api_key, created_a
 	('u1', 'Ann', 'ann@example.test', 'admin', '/user.png', 'key-1', 1714000041, 1714000042, 1714000043, '{"ui": {}}', NULL, 'oidc@1');
 `
 
+// reshaped is the last revision up to which rows keep what they had: the ones
+// after it turn values into others, which the tests of those revisions look at.
+const reshaped = 22
+
 // TestRowsSurvive brings rows up from the revision they are written at, down to
 // it and up again.
 func TestRowsSurvive(t *testing.T) {
@@ -138,7 +142,7 @@ func TestRowsSurvive(t *testing.T) {
 				p.load(t, test.rows)
 				old, before := p.catalog(t), p.rows(t)
 
-				p.migrate(t, newest, bundle.BirthPeewee)
+				p.migrate(t, reshaped, bundle.BirthPeewee)
 				latest, after := p.catalog(t), p.rows(t)
 				compareKept(t, before.lines(latest), after.lines(old))
 				for _, query := range test.wrong {
@@ -155,7 +159,7 @@ func TestRowsSurvive(t *testing.T) {
 					t.Errorf("the way down did not bring back (-before +after):\n%s", diff)
 				}
 
-				p.migrate(t, newest, bundle.BirthPeewee)
+				p.migrate(t, reshaped, bundle.BirthPeewee)
 				if diff := cmp.Diff(after.lines(latest), p.rows(t).lines(latest)); diff != "" {
 					t.Errorf("up, down and up is not up (-once +twice):\n%s", diff)
 				}

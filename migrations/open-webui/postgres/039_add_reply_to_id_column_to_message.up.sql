@@ -1,0 +1,3 @@
+-- Adds which message a message replies to.
+
+ALTER TABLE message ADD COLUMN reply_to_id text;

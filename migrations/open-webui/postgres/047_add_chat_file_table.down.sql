@@ -1,0 +1,3 @@
+-- Drops the table of the files that were attached to chats.
+
+DROP TABLE chat_file;

@@ -1,0 +1,3 @@
+-- Drops the table of skills.
+
+DROP TABLE skill;

@@ -1,0 +1,3 @@
+-- Removes by which names directory services know a user.
+
+ALTER TABLE "user" DROP COLUMN scim;

@@ -1,0 +1,3 @@
+-- Removes when chats were read last.
+
+ALTER TABLE chat DROP COLUMN last_read_at;

@@ -1,0 +1,5 @@
+-- Removes the paths of memories, and what else was known about them.
+
+ALTER TABLE memory
+    DROP COLUMN meta,
+    DROP COLUMN path;

@@ -1,0 +1,3 @@
+-- Removes what else was known about a message.
+
+ALTER TABLE chat_message DROP COLUMN meta;

@@ -1,0 +1,3 @@
+-- Removes the variables of chats.
+
+ALTER TABLE chat DROP COLUMN variables;

@@ -1,0 +1,3 @@
+-- Removes the variables of users.
+
+ALTER TABLE "user" DROP COLUMN variables;

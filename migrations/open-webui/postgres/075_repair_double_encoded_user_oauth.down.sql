@@ -1,0 +1,1 @@
+-- Does nothing: every release reads the repaired identities.

@@ -1,0 +1,3 @@
+-- Turns the document of a chat back into text.
+
+ALTER TABLE chat ALTER COLUMN chat TYPE text USING chat::text;

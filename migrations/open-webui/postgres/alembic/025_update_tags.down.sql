@@ -1,0 +1,14 @@
+-- Makes the id of a tag the key again.
+--
+-- Of several users' tags with one id only one can stay: that of the first owner,
+-- by the bytes of the owner's id, so that both engines keep the same one.
+
+DELETE FROM tag
+USING (SELECT id, min(user_id COLLATE "C") AS owner FROM tag GROUP BY id) AS kept
+WHERE tag.id = kept.id AND tag.user_id <> kept.owner;
+
+ALTER TABLE tag DROP CONSTRAINT pk_id_user_id;
+ALTER TABLE tag
+    ALTER COLUMN user_id DROP NOT NULL,
+    ADD CONSTRAINT tag_pkey PRIMARY KEY (id),
+    ADD CONSTRAINT uq_id_user_id UNIQUE (id, user_id);

@@ -1,0 +1,1 @@
+-- Does nothing: the primary keys belong to revision 19.

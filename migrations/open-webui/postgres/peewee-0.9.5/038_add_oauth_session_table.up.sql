@@ -1,0 +1,25 @@
+-- Creates the table of sessions with OAuth providers. Those of a deleted user go
+-- with the user.
+--
+-- The edition that 0.6.41 to 0.9.5 shipped gave users a primary key first, beside
+-- the unique index that they have.
+
+ALTER TABLE "user"
+    ADD CONSTRAINT uq_user_id UNIQUE (id),
+    ADD CONSTRAINT pk_user_id PRIMARY KEY (id);
+
+CREATE TABLE oauth_session (
+    id         text NOT NULL,
+    user_id    text NOT NULL,
+    provider   text NOT NULL,
+    token      text NOT NULL,
+    expires_at bigint NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    CONSTRAINT oauth_session_pkey PRIMARY KEY (id),
+    CONSTRAINT oauth_session_user_id_fkey FOREIGN KEY (user_id)
+        REFERENCES "user" (id) ON DELETE CASCADE
+);
+CREATE INDEX idx_oauth_session_user_id ON oauth_session (user_id);
+CREATE INDEX idx_oauth_session_expires_at ON oauth_session (expires_at);
+CREATE INDEX idx_oauth_session_user_provider ON oauth_session (user_id, provider);

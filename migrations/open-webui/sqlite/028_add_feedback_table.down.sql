@@ -1,0 +1,3 @@
+-- Drops the table of what users think of answers.
+
+DROP TABLE feedback;

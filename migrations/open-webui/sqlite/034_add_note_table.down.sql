@@ -1,0 +1,3 @@
+-- Drops the table of notes.
+
+DROP TABLE note;

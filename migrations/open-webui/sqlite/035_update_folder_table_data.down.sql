@@ -1,0 +1,3 @@
+-- Removes what belongs to a folder besides its chats.
+
+ALTER TABLE folder DROP COLUMN data;

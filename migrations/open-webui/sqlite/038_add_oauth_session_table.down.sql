@@ -1,0 +1,3 @@
+-- Drops the table of sessions with OAuth providers.
+
+DROP TABLE oauth_session;

@@ -1,0 +1,3 @@
+-- Removes which message a message replies to.
+
+ALTER TABLE message DROP COLUMN reply_to_id;

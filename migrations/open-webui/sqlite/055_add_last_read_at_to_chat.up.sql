@@ -1,0 +1,4 @@
+-- Adds when a chat was read last. What has been written so far counts as read.
+
+ALTER TABLE chat ADD COLUMN last_read_at BIGINT;
+UPDATE chat SET last_read_at = updated_at;

@@ -1,0 +1,3 @@
+-- Adds the variables of a chat.
+
+ALTER TABLE chat ADD COLUMN variables JSON;

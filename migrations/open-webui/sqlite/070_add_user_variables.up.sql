@@ -1,0 +1,3 @@
+-- Adds the variables of a user.
+
+ALTER TABLE "user" ADD COLUMN variables JSON;

@@ -1,0 +1,1 @@
+-- Does nothing: the tables have had primary keys since revision 19.
