@@ -134,6 +134,12 @@ type Revision struct {
 	// back everything.
 	LossyDown string `json:"lossyDown,omitempty"`
 
+	// Initial says what rows that exist get in columns that the revision adds, by
+	// table and column joined by a dot: an expression that every engine
+	// understands. It is for columns that are NOT NULL and have no default, so
+	// that a database which lacks one can be repaired.
+	Initial map[string]string `json:"initial,omitempty"`
+
 	// Preflight lists the checks that must find nothing before the revision is
 	// applied.
 	Preflight []Check `json:"preflight,omitempty"`

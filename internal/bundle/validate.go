@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,6 +72,7 @@ func (b *Bundle) validate() []error {
 		v.order()
 		v.judgment()
 		v.touches()
+		v.initial()
 		v.preflight(checks)
 	}
 	return v.problems
@@ -253,6 +255,19 @@ func (v *validation) touches() {
 		// crosswise.
 		if i > 0 && touches[i-1] >= table {
 			v.refuse("touches", "%s does not follow %s in alphabetical order", table, touches[i-1])
+		}
+	}
+}
+
+// initial checks the values that columns get.
+func (v *validation) initial() {
+	for _, name := range slices.Sorted(maps.Keys(v.revision.Initial)) {
+		table, column, ok := strings.Cut(name, ".")
+		if !ok || !tableName.MatchString(column) || !slices.Contains(v.revision.Touches, table) {
+			v.refuse("initial", "%q is not a table that the revision touches and a column, joined by a dot", name)
+		}
+		if v.revision.Initial[name] == "" {
+			v.refuse("initial", "%s has no value", name)
 		}
 	}
 }

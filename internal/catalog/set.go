@@ -73,6 +73,19 @@ func (s *Set) Compare(ctx context.Context, q step.Tx, dialect step.Dialect, sche
 	return Compare(want, got).Drift(), true, nil
 }
 
+// Locate reads the catalog of the database that q talks to and returns the
+// revision that it is nearest to; see [Set.Nearest].
+func (s *Set) Locate(ctx context.Context, q step.Tx, dialect step.Dialect, schema string,
+	question Question,
+) (position Position, found bool, err error) {
+	got, err := Read(ctx, q, bundle.Engine(dialect), schema)
+	if err != nil {
+		return Position{}, false, err
+	}
+	position, found = s.Nearest(got, question)
+	return position, found, nil
+}
+
 // formatVersion is the version of the files' format.
 const formatVersion = 1
 

@@ -3,11 +3,15 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/catalog"
 	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/migrate/script"
 	"github.com/schemagate/schemagate/internal/migrate/step"
 )
 
@@ -16,7 +20,11 @@ import (
 func (p *planner) findBaseline(ctx context.Context, q step.Tx, state State) (baseline, error) {
 	switch {
 	case state.Managed && state.Version > 0:
-		return baseline{version: state.Version, birth: state.Birth}, nil
+		recorded := baseline{version: state.Version, birth: state.Birth}
+		if p.movedOn(state) {
+			return p.readopt(ctx, q, state, recorded)
+		}
+		return recorded, nil
 	case state.foreign:
 		return baseline{}, p.unknown(state, "the table %s is another tool's", tableVersion)
 	case state.Empty() && len(state.Peewee) == 0 && len(state.Alembic) == 0:
@@ -24,18 +32,29 @@ func (p *planner) findBaseline(ctx context.Context, q step.Tx, state State) (bas
 	case state.Managed:
 		return baseline{}, p.unknown(state, "the database was emptied, and the application has been in it since")
 	}
-	version, births, err := p.tracked(state)
+	told, err := p.readTracking(state)
 	if err != nil {
 		return baseline{}, err
 	}
 	if p.options.Adopt == AdoptNever {
 		e := refused(result.ReasonAdoptionForbidden,
-			"the database was migrated by the application up to revision %d and would have to be adopted; --adopt=auto does that", version)
-		e.Failure.Found = describeTracking(state)
+			"the database was migrated by the application and would have to be adopted; --adopt=auto does that")
+		e.Failure.Revision, e.Failure.Found = told.stamp, describeTracking(state)
 		return baseline{}, e
 	}
-	birth, err := p.recognize(ctx, q, version, births)
-	return baseline{version: version, birth: birth, adopt: true}, err
+	position, err := p.locate(ctx, q, state, told)
+	if err != nil {
+		return baseline{}, err
+	}
+	return adoption(position, told), nil
+}
+
+// adoption is the baseline of a database that is taken for a position.
+func adoption(position catalog.Position, told told) baseline {
+	return baseline{
+		version: position.Version, birth: position.Birth, adopt: true, stamp: told.stamp,
+		repair: position.Repair, extra: position.Extra,
+	}
 }
 
 func (p *planner) newBirth() bundle.Birth {
@@ -45,33 +64,75 @@ func (p *planner) newBirth() bundle.Birth {
 	return p.options.Bundle.BirthFor(p.target)
 }
 
-// tracked returns the revision that the application's own tables tell, and the
-// births that such a database can have.
-func (p *planner) tracked(state State) (version int, births []bundle.Birth, err error) {
+// movedOn reports whether the application has migrated a managed database by
+// itself, and nothing else is wrong with it.
+func (p *planner) movedOn(state State) bool {
+	if state.dirty || state.Version > len(p.options.Bundle.Revisions) || p.options.Adopt == AdoptNever {
+		return false
+	}
+	if rows, adopted := state.applied(); state.checkTop(rows, adopted) != nil {
+		return false
+	}
+	return !state.tracked().equal(trackingAt(p.options.Bundle, state.Birth, state.Version))
+}
+
+// readopt adopts a managed database where the application has brought it, if it
+// is exactly there. Otherwise it is left at the recorded revision, for the plan
+// to refuse.
+func (p *planner) readopt(ctx context.Context, q step.Tx, state State, recorded baseline) (baseline, error) {
+	told, err := p.readTracking(state)
+	if err != nil || told.why != "" || told.stamp == 0 {
+		return recorded, nil //nolint:nilerr // The plan says what is wrong.
+	}
+	position, found, err := p.ask(ctx, q, told)
+	if err != nil || !found || !position.Exact() || position.Version != told.stamp {
+		return recorded, err
+	}
+	return adoption(position, told), nil
+}
+
+// told is what the application's own tables tell.
+type told struct {
+	// stamp is the revision, 0 if they tell none that is known.
+	stamp int
+	// births are those that such a database can have.
+	births []bundle.Birth
+	// why says what is irregular about the tables; empty if nothing is.
+	why string
+	// strange says that they tell a revision that is not known.
+	strange bool
+}
+
+// readTracking returns what the application's own tables tell.
+func (p *planner) readTracking(state State) (told, error) {
 	version, complete, err := p.peeweeVersion(state)
 	if err != nil {
-		return 0, nil, err
+		return told{}, err
 	}
-	births = []bundle.Birth{bundle.BirthPeewee, bundle.BirthPeewee095}
+	t := told{births: []bundle.Birth{bundle.BirthPeewee, bundle.BirthPeewee095}}
+	if version == 0 {
+		t.births = []bundle.Birth{bundle.BirthAlembic}
+	}
 	switch {
 	case len(state.Alembic) > 1:
-		return 0, nil, p.unknown(state, "%s has several rows", tableAlembic)
+		t.why, t.strange = tableAlembic+" has several rows", true
 	case len(state.Alembic) == 0 && version == 0:
-		return 0, nil, p.unknown(state, "it is not empty and has no version table that is known")
+		t.why = "it is not empty and has no version table that is known"
+		t.births = []bundle.Birth{bundle.BirthAlembic, bundle.BirthPeewee, bundle.BirthPeewee095}
 	case len(state.Alembic) == 0:
-		return version, births, nil
-	case version > 0 && !complete:
-		return 0, nil, p.unknown(state, "%s ends early, but %s goes on", tablePeewee, tableAlembic)
-	case version == 0:
-		births = []bundle.Birth{bundle.BirthAlembic}
+		t.stamp = version
+	default:
+		t.stamp = 1 + slices.IndexFunc(p.options.Bundle.Revisions, func(r bundle.Revision) bool {
+			return r.History == bundle.HistoryAlembic && r.ID == state.Alembic[0]
+		})
+		switch {
+		case t.stamp == 0:
+			t.why, t.strange = "the revision in "+tableAlembic+" is not known", true
+		case version > 0 && !complete:
+			t.why = tablePeewee + " ends early, but " + tableAlembic + " goes on"
+		}
 	}
-	i := slices.IndexFunc(p.options.Bundle.Revisions, func(r bundle.Revision) bool {
-		return r.History == bundle.HistoryAlembic && r.ID == state.Alembic[0]
-	})
-	if i < 0 {
-		return 0, nil, p.unknown(state, "the revision in %s is not known", tableAlembic)
-	}
-	return i + 1, births, nil
+	return t, nil
 }
 
 // peeweeVersion returns how many of the Peewee revisions are applied; they must
@@ -85,36 +146,101 @@ func (p *planner) peeweeVersion(state State) (version int, complete bool, err er
 	return len(have), len(have) == len(all), nil
 }
 
-// recognize compares the catalog with those of the births and returns the first
-// that fits.
-func (p *planner) recognize(ctx context.Context, q step.Tx, version int, births []bundle.Birth) (bundle.Birth, error) {
-	var closest []string
-	compared := false
-	for _, birth := range births {
-		if _, ok := p.options.Bundle.Birth(birth); !ok || p.options.Catalogs == nil {
-			continue
-		}
-		differences, known, err := p.options.Catalogs.Compare(ctx, q, step.Dialect(p.engine), p.options.Schema, version, birth)
-		if err != nil {
-			return "", fmt.Errorf("comparing the catalog: %w", err)
-		}
-		switch {
-		case known && len(differences) == 0:
-			return birth, nil
-		case known && (!compared || len(differences) < len(closest)):
-			closest, compared = differences, true
+// locate returns the revision that a database can be taken for, by its catalog.
+func (p *planner) locate(ctx context.Context, q step.Tx, state State, told told) (catalog.Position, error) {
+	position, found, err := p.ask(ctx, q, told)
+	switch {
+	case err != nil:
+		return position, err
+	case !found && told.why != "":
+		return position, p.unknown(state, "%s", told.why)
+	case !found:
+		e := refused(result.ReasonAdoptionForbidden,
+			"the application says revision %d, but this program has no catalog of it to compare with, and adopts nothing unseen", told.stamp)
+		e.Failure.Revision = told.stamp
+		return position, e
+	case !position.Fits():
+		return position, p.differs(state, told, position)
+	case told.strange && p.adoptAt == 0 && (position.Version == len(p.options.Bundle.Revisions) || hasColumns(position.Extra)):
+		return position, p.unknown(state,
+			"%s, and the tables hold all of revision %d and more: use a newer schemagate if a newer release has migrated it, or --adopt=%d if a fork has",
+			told.why, position.Version, position.Version)
+	}
+	return position, nil
+}
+
+// hasColumns reports whether columns are among extra objects. A newer release
+// may have added them.
+func hasColumns(extra []string) bool {
+	return slices.ContainsFunc(extra, func(object string) bool { return strings.Contains(object, ": column ") })
+}
+
+// ask compares the catalog.
+func (p *planner) ask(ctx context.Context, q step.Tx, told told) (position catalog.Position, found bool, err error) {
+	if p.options.Catalogs == nil {
+		return position, false, nil
+	}
+	question := catalog.Question{Stamp: told.stamp, Forced: p.adoptAt, Adds: p.adds(told.births), Initial: p.initial}
+	for _, birth := range told.births {
+		if _, ok := p.options.Bundle.Birth(birth); ok {
+			question.Births = append(question.Births, birth)
 		}
 	}
-	if !compared {
-		e := refused(result.ReasonAdoptionForbidden,
-			"the application says revision %d, but this program has no catalog of it to compare with, and adopts nothing unseen", version)
-		e.Failure.Revision = version
-		return "", e
+	position, found, err = p.options.Catalogs.Locate(ctx, q, step.Dialect(p.engine), p.options.Schema, question)
+	if err != nil {
+		return position, false, fmt.Errorf("comparing the catalog: %w", err)
+	}
+	return position, found, nil
+}
+
+// initial is what the rows of a table have in a column that is added to it.
+func (p *planner) initial(table, column string) (expression string, ok bool) {
+	for _, r := range p.options.Bundle.Revisions {
+		if expression, ok := r.Initial[table+"."+column]; ok {
+			return expression, true
+		}
+	}
+	return "", false
+}
+
+// adds returns a function that reports whether a revision only adds what is
+// empty at first: whether its file for PostgreSQL, which writes rows only if it
+// has to, has no step and no statement but such that create and alter.
+func (p *planner) adds(births []bundle.Birth) func(version int) bool {
+	known := map[int]bool{}
+	return func(version int) bool {
+		if adds, ok := known[version]; ok {
+			return adds
+		}
+		adds := len(births) > 0
+		for _, birth := range births {
+			// Files that end in a gap are good as far as they go.
+			files, _ := p.options.Bundle.Files(p.options.Files, bundle.Postgres, birth)
+			both, ok := files.Revision(version)
+			parsed, err := script.Parse(string(both.Up.Body), step.Postgres)
+			adds = adds && ok && err == nil && !slices.ContainsFunc(parsed.Parts, writesRows)
+		}
+		known[version] = adds
+		return adds
+	}
+}
+
+var defines = regexp.MustCompile(`(?i)^(CREATE|ALTER|COMMENT)\b`)
+
+func writesRows(part script.Part) bool { return part.Step != "" || !defines.MatchString(part.SQL) }
+
+// differs refuses a database that is at no revision that is known.
+func (p *planner) differs(state State, told told, nearest catalog.Position) error {
+	says := "the application's own tables say revision " + strconv.Itoa(told.stamp)
+	if told.why != "" {
+		says = told.why
 	}
 	e := permanent(result.ReasonCatalogDiffers,
-		"the application says revision %d, but the database is not what that revision leaves:\n  %s", version, strings.Join(closest, "\n  "))
-	e.Failure.Revision, e.Failure.Found = version, closest
-	return "", e
+		"%s, and the tables are those of no revision; nearest is %d (birth %s), were it not for:\n  %s", says,
+		nearest.Version, nearest.Birth, strings.Join(nearest.Unfit, "\n  "))
+	e.Failure.Revision = nearest.Version
+	e.Failure.Found = append(describeTracking(state), nearest.Unfit...)
+	return e
 }
 
 // unknown refuses a database and lists what was found in it.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/catalog"
 	"github.com/schemagate/schemagate/internal/dburl"
 	"github.com/schemagate/schemagate/internal/migrate/step"
 	"github.com/schemagate/schemagate/internal/testing/postgres"
@@ -179,6 +180,10 @@ type anyCatalog struct{}
 
 func (anyCatalog) Compare(context.Context, step.Tx, step.Dialect, string, int, bundle.Birth) ([]string, bool, error) {
 	return nil, true, nil
+}
+
+func (anyCatalog) Locate(_ context.Context, _ step.Tx, _ step.Dialect, _ string, q catalog.Question) (catalog.Position, bool, error) {
+	return catalog.Position{Birth: q.Births[0], Version: max(q.Stamp, q.Forced)}, q.Stamp+q.Forced > 0, nil
 }
 
 // migrateWith runs once and returns what came of it.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/catalog"
 	"github.com/schemagate/schemagate/internal/dburl"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/migrate/step"
@@ -23,12 +24,15 @@ const (
 )
 
 // Adoption says what happens to a database that was migrated by the
-// application and not by this package.
+// application and not by this package. Besides the constants it may be a
+// revision, in the forms of Options.Target: then the database is adopted at that
+// revision and no other, and whoever says so vouches for what is in the rows.
 type Adoption string
 
 // The values of Adoption.
 const (
-	// AdoptAuto adopts a database that is recognized.
+	// AdoptAuto adopts a database that is recognized, at the revision that its
+	// tables have.
 	AdoptAuto Adoption = "auto"
 	// AdoptNever refuses it.
 	AdoptNever Adoption = "never"
@@ -48,6 +52,11 @@ type Catalogs interface {
 	// compare with. Differences name tables, columns and the like, and no data.
 	Compare(ctx context.Context, q step.Tx, dialect step.Dialect, schema string,
 		version int, birth bundle.Birth) (differences []string, known bool, err error)
+
+	// Locate reads the catalog in the same way and returns the revision that it
+	// is nearest to; found is false if none comes into question.
+	Locate(ctx context.Context, q step.Tx, dialect step.Dialect, schema string,
+		question catalog.Question) (position catalog.Position, found bool, err error)
 }
 
 // Options configure a Runner. Bundle, Files, Database and Target are needed.
@@ -129,9 +138,6 @@ func (o *Options) complete() error {
 	}
 	if o.Adopt == "" {
 		o.Adopt = AdoptAuto
-	}
-	if o.Adopt != AdoptAuto && o.Adopt != AdoptNever {
-		return usage(result.ReasonInvalidOption, "adopt must be %s or %s", AdoptAuto, AdoptNever)
 	}
 	if err := o.Owner.validate(); err != nil {
 		return err
@@ -230,6 +236,14 @@ func New(options Options) (*Runner, error) {
 	var err error
 	if r.target, err = options.resolve("the target", options.Target); err != nil {
 		return nil, classify(err)
+	}
+	if o := options.Adopt; o != AdoptAuto && o != AdoptNever {
+		if r.adoptAt, err = options.resolve("the revision to adopt at", string(o)); err != nil {
+			return nil, classify(err)
+		}
+		if r.adoptAt == 0 {
+			return nil, usage(result.ReasonInvalidOption, "adopt must be %s, %s or a revision", AdoptAuto, AdoptNever)
+		}
 	}
 	if options.Expect == "" {
 		return r, nil

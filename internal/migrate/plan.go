@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/catalog"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/migrate/script"
 	"github.com/schemagate/schemagate/internal/migrate/step"
@@ -20,6 +21,16 @@ type Plan struct {
 	Birth bundle.Birth
 	// Adopt says that the database is adopted at From.
 	Adopt bool
+	// Stamp is the revision that the application's own tables tell when the
+	// database is adopted, 0 if they tell none that is known. They say From
+	// afterwards.
+	Stamp int
+	// Additions are the objects that are added when it is adopted, because it
+	// lacks them.
+	Additions []string
+	// Extra are the objects that nothing is known about, and that are left alone.
+	// They are looked at when a database is adopted.
+	Extra []string
 	// OneTransaction says that all steps commit together.
 	OneTransaction bool
 	// Steps are the revisions to run, in order.
@@ -41,6 +52,7 @@ type PlanStep struct {
 type planned struct {
 	plan   Plan
 	state  State
+	repair catalog.Repair
 	work   work
 	source planSource
 	checks []check
@@ -57,6 +69,9 @@ type planner struct {
 	target  int
 	// expected is the revision that the caller expects, nil for any.
 	expected *int
+	// adoptAt is the revision at which the caller wants a database adopted, 0 for
+	// the one it is at.
+	adoptAt int
 }
 
 // baseline is where a plan begins.
@@ -64,6 +79,11 @@ type baseline struct {
 	version int
 	birth   bundle.Birth
 	adopt   bool
+
+	// What follows is set for a database to be adopted.
+	stamp  int
+	repair catalog.Repair
+	extra  []string
 }
 
 // plan decides what to do with a database. base is where it stands.
@@ -72,7 +92,7 @@ func (p *planner) plan(state State, base baseline) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	if state.Managed && state.Version > 0 {
+	if state.Managed && state.Version > 0 && !base.adopt {
 		if err := state.check(p.options.Bundle, files); err != nil {
 			return nil, err
 		}
@@ -80,7 +100,14 @@ func (p *planner) plan(state State, base baseline) (*planned, error) {
 			return nil, err
 		}
 	}
-	out := &planned{state: state, plan: Plan{From: base.version, To: p.target, Birth: base.birth, Adopt: base.adopt}}
+	out := &planned{state: state, repair: base.repair, plan: Plan{
+		From: base.version, To: p.target, Birth: base.birth, Adopt: base.adopt, Stamp: base.stamp, Extra: base.extra,
+	}}
+	for _, a := range base.repair.Additions {
+		if !slices.Contains(out.plan.Additions, a.Object) {
+			out.plan.Additions = append(out.plan.Additions, a.Object)
+		}
+	}
 	if out.writeOwner, err = decideOwner(state.Owner, p.options.Owner, p.options.TakeOwnership); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	gomigrate "github.com/golang-migrate/migrate/v4"
@@ -24,8 +25,10 @@ type Runner struct {
 	target  int
 	// expected is nil where nothing is expected.
 	expected *int
-	engine   engine
-	planner  planner
+	// adoptAt is 0 where the database decides.
+	adoptAt int
+	engine  engine
+	planner planner
 
 	// wrapSource lets tests break the source of revisions.
 	wrapSource func(*planSource)
@@ -52,7 +55,7 @@ func (r *Runner) open(ctx context.Context, create bool) error {
 	if err != nil {
 		return usage(result.ReasonInvalidURL, "%v", err)
 	}
-	r.planner = planner{options: o, engine: name, target: r.target, expected: r.expected}
+	r.planner = planner{options: o, engine: name, target: r.target, expected: r.expected, adoptAt: r.adoptAt}
 	engineOptions := engineOptions{
 		schema: o.Schema, lockTimeout: o.LockTimeout, statementTimeout: o.StatementTimeout, lockWait: o.RetryTimeout,
 	}
@@ -196,8 +199,8 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 		if p.forbidden != nil {
 			p.checks = nil // nothing will run
 		}
-		if len(p.checks) == 0 {
-			return nil
+		if len(p.checks) == 0 || len(p.repair.Additions) > 0 {
+			return nil // what is to be checked may be missing until it is added
 		}
 		return runChecks(ctx, q, r.engine.dialect(), r.options.Steps, p.checks)
 	})
@@ -331,19 +334,80 @@ func (c *run) observed(p *planned, turn int) {
 	}
 }
 
-// adopt records the revision that the application has brought the database to.
+// adopt records the revision that the application has brought the database to,
+// after adding what it lacks of it.
 func (c *run) adopt(ctx context.Context, p *planned) error {
 	revision, _ := c.options.Bundle.Revision(p.plan.From)
 	statements := append(writeVersion(revision.Version), writeHistory(historyRow{
 		revision: revision.Version, id: revision.ID, direction: adopt, birth: string(p.plan.Birth),
 		app: revision.App.String(), schemagate: c.options.Version,
 	}))
+	before := p.state.tracked()
+	if len(p.state.Alembic) > 1 {
+		statements = append(statements, "DELETE FROM "+tableAlembic)
+	}
+	want := trackingAt(c.options.Bundle, p.plan.Birth, p.plan.From)
+	if want.peewee == nil && len(before.peewee) == 0 {
+		want.peewee = before.peewee // an empty table is none to Peewee either
+	}
+	statements = append(statements, writeTracking(c.engine.dialect(), before, want)...)
 	if err := c.record(ctx, p, statements); err != nil {
 		return err
 	}
 	c.result.AdoptedAt = revision.Version
 	c.options.Report(Event{Kind: EventAdopted, Revision: revision.Version, ID: revision.ID})
 	return nil
+}
+
+// mend adds what an adopted database lacks, makes sure that it lacks nothing
+// then, and runs the checks, which could not run before.
+func (c *run) mend(ctx context.Context, tx transaction, p *planned) error {
+	if len(p.repair.Additions) == 0 {
+		return nil
+	}
+	if err := refuseTriggers(ctx, tx, p.repair.Rebuilds); err != nil {
+		return err
+	}
+	for _, a := range p.repair.Additions {
+		if len(a.SQL) == 0 {
+			continue
+		}
+		if err := tx.script(ctx, a.SQL); err != nil {
+			return fmt.Errorf("adding what is missing: %s: %w", a.Object, err)
+		}
+	}
+	left, _, err := c.options.Catalogs.Compare(ctx, tx, c.engine.dialect(), c.options.Schema, p.plan.From, p.plan.Birth)
+	if err == nil && len(left) > 0 {
+		e := permanent(result.ReasonCatalogDiffers, "the database is not mended by adding what is missing:\n  %s", strings.Join(left, "\n  "))
+		e.Failure.Revision, e.Failure.Found = p.plan.From, left
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return runChecks(ctx, tx, c.engine.dialect(), c.options.Steps, p.checks)
+}
+
+// refuseTriggers refuses to build tables of SQLite anew that have triggers,
+// which would be lost.
+func refuseTriggers(ctx context.Context, q step.Tx, tables []string) error {
+	if len(tables) == 0 {
+		return nil
+	}
+	triggers, err := readNames(ctx, q, "SELECT name || ' on ' || tbl_name FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY name")
+	if err != nil {
+		return fmt.Errorf("reading triggers: %w", err)
+	}
+	triggers = slices.DeleteFunc(triggers, func(trigger string) bool {
+		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasSuffix(trigger, " on "+table) })
+	})
+	if len(triggers) == 0 {
+		return nil
+	}
+	e := permanent(result.ReasonCatalogDiffers,
+		"tables have to be built anew to add what they lack, and would lose triggers; drop them first: %s", strings.Join(triggers, ", "))
+	e.Failure.Found = triggers
+	return e
 }
 
 // record writes bookkeeping without running a revision, if the database is
@@ -360,6 +424,9 @@ func (c *run) record(ctx context.Context, p *planned, statements []string) (err 
 	}
 	if !state.same(p.state) {
 		return errStale
+	}
+	if err := c.mend(ctx, tx, p); err != nil {
+		return err
 	}
 	if !state.Managed {
 		statements = append(createBookkeeping(c.engine.dialect()), statements...)

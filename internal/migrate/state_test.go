@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/catalog"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/migrate/step"
 )
@@ -195,15 +197,19 @@ func TestAdoption(t *testing.T) {
 		"a prefix of Peewee": {
 			peewee: 2, database: "CREATE TABLE t (id integer NOT NULL, c2 integer); INSERT INTO t VALUES (42, 42)", target: "4", at: 2, birth: "peewee",
 		},
-		"all of Peewee":           {peewee: 3, database: table, target: "5", at: 3, birth: "peewee"},
-		"Peewee and Alembic":      {peewee: 3, database: alembic(testID(4)) + table + "ALTER TABLE t ADD c4 integer", target: "5", at: 4, birth: "peewee"},
-		"Alembic alone":           {database: alembic(testID(5)) + table, target: "5", at: 5, birth: "alembic"},
-		"recognized by catalog":   {peewee: 3, database: table, target: "3", catalogs: onlyBirth("peewee-0.9.5"), class: result.Permanent, reason: result.ReasonCatalogDiffers},
-		"not allowed":             {peewee: 3, database: table, target: "5", adopt: AdoptNever, class: result.Refused, reason: result.ReasonAdoptionForbidden},
-		"no catalog":              {peewee: 3, database: table, target: "5", catalogs: noCatalog{}, class: result.Refused, reason: result.ReasonAdoptionForbidden},
-		"catalog differs":         {peewee: 3, database: table, target: "5", catalogs: onlyBirth("none"), class: result.Permanent, reason: result.ReasonCatalogDiffers},
-		"unknown Alembic id":      {database: alembic("4fe53821c9e6") + table, target: "5", class: result.Permanent, reason: result.ReasonUnknownDatabase},
-		"Alembic before its time": {peewee: 2, database: alembic(testID(4)) + table, target: "5", class: result.Permanent, reason: result.ReasonUnknownDatabase},
+		"all of Peewee":             {peewee: 3, database: table, target: "5", at: 3, birth: "peewee"},
+		"Peewee and Alembic":        {peewee: 3, database: alembic(testID(4)) + table + "ALTER TABLE t ADD c4 integer", target: "5", at: 4, birth: "peewee"},
+		"Alembic alone":             {database: alembic(testID(5)) + table, target: "5", at: 5, birth: "alembic"},
+		"recognized by catalog":     {peewee: 3, database: table, target: "3", catalogs: onlyBirth("peewee-0.9.5"), class: result.Permanent, reason: result.ReasonCatalogDiffers},
+		"not allowed":               {peewee: 3, database: table, target: "5", adopt: AdoptNever, class: result.Refused, reason: result.ReasonAdoptionForbidden},
+		"no catalog":                {peewee: 3, database: table, target: "5", catalogs: noCatalog{}, class: result.Refused, reason: result.ReasonAdoptionForbidden},
+		"catalog differs":           {peewee: 3, database: table, target: "5", catalogs: onlyBirth("none"), class: result.Permanent, reason: result.ReasonCatalogDiffers},
+		"unknown Alembic id":        {database: alembic("4fe53821c9e6") + table, target: "5", class: result.Permanent, reason: result.ReasonUnknownDatabase},
+		"a revision is vouched for": {peewee: 3, database: table + "ALTER TABLE t ADD c4 integer", target: "5", adopt: "4", at: 4, birth: "peewee"},
+		"Alembic before its time": {
+			peewee: 2, database: alembic(testID(4)) + table, target: "5", catalogs: onlyBirth("none"),
+			class: result.Permanent, reason: result.ReasonCatalogDiffers,
+		},
 		"a hole in Peewee": {
 			peewee: 3, database: table + "DELETE FROM migratehistory WHERE name LIKE '002%'", target: "5", class: result.Permanent, reason: result.ReasonUnknownDatabase,
 		},
@@ -264,7 +270,19 @@ func (o onlyBirth) Compare(_ context.Context, _ step.Tx, _ step.Dialect, _ strin
 	return []string{"table t: column x is missing"}, true, nil
 }
 
+func (o onlyBirth) Locate(_ context.Context, _ step.Tx, _ step.Dialect, _ string, q catalog.Question) (catalog.Position, bool, error) {
+	p := catalog.Position{Birth: bundle.Birth(o), Version: max(q.Stamp, 1)}
+	if !slices.Contains(q.Births, p.Birth) {
+		p.Unfit = []string{"table t: column x is missing"}
+	}
+	return p, true, nil
+}
+
 type noCatalog struct{}
+
+func (noCatalog) Locate(context.Context, step.Tx, step.Dialect, string, catalog.Question) (catalog.Position, bool, error) {
+	return catalog.Position{}, false, nil
+}
 
 func (noCatalog) Compare(context.Context, step.Tx, step.Dialect, string, int, bundle.Birth) ([]string, bool, error) {
 	return nil, false, nil

@@ -61,8 +61,8 @@ func newSQLite(tb testing.TB) place {
 	return place{url: "sqlite:///" + path, db: db, dialect: step.SQLite}
 }
 
-// run migrates to a revision, 0 for none.
-func (p place) run(tb testing.TB, target int, birth bundle.Birth, catalogs migrate.Catalogs) (result.Result, error) {
+// options are those to migrate to a revision, 0 for none.
+func (p place) options(tb testing.TB, target int, birth bundle.Birth, catalogs migrate.Catalogs) migrate.Options {
 	tb.Helper()
 	files := migrations.OpenWebUI()
 	b, err := bundle.Load(files)
@@ -73,11 +73,17 @@ func (p place) run(tb testing.TB, target int, birth bundle.Birth, catalogs migra
 	if err != nil {
 		tb.Fatal(err)
 	}
-	runner, err := migrate.New(migrate.Options{
+	return migrate.Options{
 		Bundle: b, Files: files, Steps: openwebui.Steps(), Catalogs: catalogs, Database: database,
 		Target: strconv.Itoa(target), Birth: string(birth), AllowDowngrade: true,
 		RetryTimeout: 30 * time.Second, Version: "test",
-	})
+	}
+}
+
+// with calls fn with a runner.
+func with(tb testing.TB, o migrate.Options, fn func(r *migrate.Runner)) {
+	tb.Helper()
+	runner, err := migrate.New(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,7 +92,14 @@ func (p place) run(tb testing.TB, target int, birth bundle.Birth, catalogs migra
 			tb.Errorf("Closing the runner: %v", err)
 		}
 	}()
-	return runner.Run(tb.Context())
+	fn(runner)
+}
+
+// run migrates to a revision, 0 for none.
+func (p place) run(tb testing.TB, target int, birth bundle.Birth, catalogs migrate.Catalogs) (res result.Result, err error) {
+	tb.Helper()
+	with(tb, p.options(tb, target, birth, catalogs), func(r *migrate.Runner) { res, err = r.Run(tb.Context()) })
+	return res, err
 }
 
 // migrate brings the database to a revision.

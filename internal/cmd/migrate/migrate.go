@@ -66,7 +66,7 @@ where the application uses it too. It needs no superuser.`,
 	fs.StringVar(&f.options.Expect, "expect", "", "refuse a database that is neither at this revision nor on the way from it to the target")
 	fs.BoolVar(&f.options.RefuseFencing, "refuse-fencing", false, "refuse revisions that older releases of the application cannot live with, unless the database is empty")
 	fs.BoolVar(&f.options.RefuseDestructive, "refuse-destructive", false, "refuse revisions that remove or reshape data, unless the database is empty")
-	fs.StringVar(&f.adopt, "adopt", string(migrate.AdoptAuto), "what to do with a database that the application has migrated: auto or never")
+	fs.StringVar(&f.adopt, "adopt", string(migrate.AdoptAuto), "what to do with a database that the application has migrated: auto, never, or the revision to adopt it at, whatever is in its rows")
 	fs.BoolVar(&f.options.TakeOwnership, "take-ownership", false, "take over a database that belongs to another owner; without --owner-… nobody owns it afterwards")
 	fs.StringVar(&f.owner.Cluster, "owner-cluster", "", "cluster of the owner")
 	fs.StringVar(&f.owner.Namespace, "owner-namespace", "", "namespace of the owner")

@@ -22,6 +22,7 @@ type flags struct {
 	bundle     string
 	target     string
 	birth      string
+	adopt      string
 }
 
 // NewCmd returns the command.
@@ -45,6 +46,7 @@ downgrades are allowed, are questions for migrate.`,
 	fs.StringVar(&f.bundle, "bundle", embedded.OpenWebUI, "bundle of revisions; see schemagate bundle list")
 	fs.StringVar(&f.target, "to", "", "target, as for migrate")
 	fs.StringVar(&f.birth, "birth", migrate.BirthAuto, "origin that an empty database gets: auto, peewee or alembic")
+	fs.StringVar(&f.adopt, "adopt", string(migrate.AdoptAuto), "as for migrate")
 	return cmd
 }
 
@@ -63,7 +65,7 @@ func (f *flags) run(cmd *cobra.Command, load func(string) (*embedded.Bundle, err
 	runner, err := migrate.New(migrate.Options{
 		Bundle: b.Bundle, Files: b.Files, Steps: b.Steps, Catalogs: b.Catalogs,
 		Database: database, Schema: f.connection.Schema, ConnectTimeout: f.connection.ConnectTimeout,
-		Target: f.target, Birth: f.birth, AllowDowngrade: true, TakeOwnership: true,
+		Target: f.target, Birth: f.birth, Adopt: migrate.Adoption(f.adopt), AllowDowngrade: true, TakeOwnership: true,
 	})
 	if err != nil {
 		return err
@@ -80,12 +82,16 @@ func (f *flags) run(cmd *cobra.Command, load func(string) (*embedded.Bundle, err
 
 // document is a plan as JSON.
 type document struct {
-	From           int    `json:"from"`
-	To             int    `json:"to"`
-	Birth          string `json:"birth,omitempty"`
-	Adopt          bool   `json:"adopt"`
-	OneTransaction bool   `json:"oneTransaction"`
-	Steps          []step `json:"steps"`
+	From  int    `json:"from"`
+	To    int    `json:"to"`
+	Birth string `json:"birth,omitempty"`
+	Adopt bool   `json:"adopt"`
+	// Stamp is the revision that the application's own tables tell.
+	Stamp          int      `json:"stamp,omitempty"`
+	Additions      []string `json:"additions,omitempty"`
+	Extra          []string `json:"extra,omitempty"`
+	OneTransaction bool     `json:"oneTransaction"`
+	Steps          []step   `json:"steps"`
 }
 
 type step struct {
@@ -106,6 +112,7 @@ type step struct {
 func Print(w io.Writer, format output.Format, p *migrate.Plan) error {
 	d := document{
 		From: p.From, To: p.To, Birth: string(p.Birth), Adopt: p.Adopt, OneTransaction: p.OneTransaction, Steps: []step{},
+		Stamp: p.Stamp, Additions: p.Additions, Extra: p.Extra,
 	}
 	for _, s := range p.Steps {
 		next := step{
@@ -127,7 +134,13 @@ func Print(w io.Writer, format output.Format, p *migrate.Plan) error {
 func (d document) text(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if d.Adopt {
-		_, _ = fmt.Fprintf(table, "Adopt the database at revision %d, birth %s\n", d.From, d.Birth)
+		_, _ = fmt.Fprintf(table, "Adopt the database at revision %d, birth %s%s\n", d.From, d.Birth, d.told())
+		for _, object := range d.Additions {
+			_, _ = fmt.Fprintf(table, "  add what is missing: %s\n", object)
+		}
+		for _, object := range d.Extra {
+			_, _ = fmt.Fprintf(table, "  leave alone what is not the application's: %s\n", object)
+		}
 	}
 	if len(d.Steps) == 0 {
 		_, _ = fmt.Fprintf(table, "Nothing to run: the database is at revision %d\n", d.From)
@@ -139,6 +152,17 @@ func (d document) text(w io.Writer) error {
 		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Revision, s.ID, s.Name, s.AppVersion, s.Direction, s.Label, s.notes())
 	}
 	return table.Flush() // keeps the first error of the lines
+}
+
+// told says what the application's own tables tell, where that is something else.
+func (d document) told() string {
+	switch d.Stamp {
+	case d.From:
+		return ""
+	case 0:
+		return "; the application's version tables say nothing that is known, and are set right"
+	}
+	return fmt.Sprintf("; the application's version tables say revision %d, and are set right", d.Stamp)
 }
 
 func (d document) commits() string {
