@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,7 +44,7 @@ func podSpec(o Options) corev1.PodSpec {
 		Volumes: c.volumes,
 		Containers: []corev1.Container{{
 			Name: Container, Image: o.Image,
-			Args:                     arguments(o, c),
+			Args:                     literal(arguments(o, c)),
 			Env:                      c.env,
 			VolumeMounts:             c.mounts,
 			TerminationMessagePath:   resultFile,
@@ -90,6 +91,15 @@ func arguments(o Options, c connection) []string {
 	return append(args, c.args...)
 }
 
+// literal keeps the kubelet from putting the values of environment variables,
+// which are secret, where arguments say $(NAME).
+func literal(args []string) []string {
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "$(", "$$(")
+	}
+	return args
+}
+
 // decorate adds what a DatabaseSchema may add to the pod: a closed list. What is
 // ours comes last, so that nothing replaces it.
 func decorate(pod *corev1.PodTemplateSpec, extra v1alpha1.PodTemplate) {
@@ -112,9 +122,9 @@ func decorate(pod *corev1.PodTemplateSpec, extra v1alpha1.PodTemplate) {
 		pod.Spec.NodeSelector[key] = string(value)
 	}
 	if extra.Resources != nil {
-		pod.Spec.Containers[0].Resources = *extra.Resources
+		pod.Spec.Containers[0].Resources = *extra.Resources.DeepCopy()
 	}
-	pod.Spec.Affinity = extra.Affinity
+	pod.Spec.Affinity = extra.Affinity.DeepCopy()
 	pod.Spec.PriorityClassName = string(extra.PriorityClassName)
 	for _, secret := range extra.ImagePullSecrets {
 		pod.Spec.ImagePullSecrets = append(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: string(secret.Name)})
@@ -124,7 +134,10 @@ func decorate(pod *corev1.PodTemplateSpec, extra v1alpha1.PodTemplate) {
 
 // tolerate adds how long the pod stays on a lost node, unless it is said.
 func tolerate(said []corev1.Toleration) []corev1.Toleration {
-	tolerations := slices.Clone(said)
+	var tolerations []corev1.Toleration
+	for i := range said {
+		tolerations = append(tolerations, *said[i].DeepCopy())
+	}
 	for _, taint := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
 		if slices.ContainsFunc(said, func(t corev1.Toleration) bool { return t.Key == taint || t.Key == "" }) {
 			continue
