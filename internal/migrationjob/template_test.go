@@ -15,11 +15,11 @@ import (
 
 // template sets every field there is.
 func template() v1alpha1.PodTemplate {
-	limits := corev1.ResourceList{}
+	limits := make(corev1.ResourceList)
 	limits[corev1.ResourceMemory], limits[corev1.ResourceCPU] = resource.MustParse("256Mi"), resource.MustParse("1")
 	return v1alpha1.PodTemplate{
-		Labels:      map[string]v1alpha1.LabelValue{"team": "chat"},
-		Annotations: map[string]v1alpha1.AnnotationValue{"note": "a"},
+		Labels:       map[string]v1alpha1.LabelValue{"team": "chat"},
+		Annotations:  map[string]v1alpha1.AnnotationValue{"note": "a"},
 		Resources:    &corev1.ResourceRequirements{Limits: limits},
 		NodeSelector: map[string]v1alpha1.LabelValue{"disk": "fast"},
 		Tolerations:  []corev1.Toleration{{Key: "dedicated", Operator: corev1.TolerationOpExists, TolerationSeconds: new(int64(5))}},

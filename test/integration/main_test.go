@@ -6,6 +6,9 @@ import (
 	"os"
 	"testing"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
 )
 
@@ -13,6 +16,7 @@ import (
 var server *apiserver.Server
 
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard()) // every operator has one of its own
 	os.Exit(apiserver.Main(m, func(ctx context.Context, s *apiserver.Server) error {
 		server = s
 		if err := s.InstallPolicies(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -198,7 +199,7 @@ func TestManager(t *testing.T) {
 				unlabeled.Labels = nil
 				create(t, unlabeled)
 			}
-			c := startManager(t, home, options)
+			c := startManager(t, server.Config, home, options, testr.New(t))
 
 			for _, n := range []string{namespace, other} {
 				want := 1
@@ -222,11 +223,11 @@ func TestManager(t *testing.T) {
 
 // startManager runs the operator as its own account until the test ends, and
 // returns its cached client once it leads.
-func startManager(t *testing.T, home string, options manager.Options) client.Client {
+func startManager(t *testing.T, config *rest.Config, home string, options manager.Options, logger logr.Logger) client.Client {
 	t.Helper()
-	config := rest.CopyConfig(server.Config)
+	config = rest.CopyConfig(config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: operator(home), Groups: []string{"system:authenticated", "system:serviceaccounts"}}
-	mgr, err := manager.New(t.Context(), config, options, testr.New(t))
+	mgr, err := manager.New(t.Context(), config, options, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
