@@ -94,7 +94,7 @@ func (r *DatabaseSchemaReconciler) setConditions(schema *v1alpha1.DatabaseSchema
 	status.Conditions = nil
 	for _, condition := range []*metav1.Condition{
 		readyCondition(next), reconcilingCondition(next), stalledCondition(next),
-		migratedCondition(*status, next), gateCondition(schema, *status, next), approvalCondition(next),
+		migratedCondition(*status, next), gateCondition(schema, *status, next), driftCondition(*status), approvalCondition(next),
 	} {
 		if condition == nil {
 			continue
@@ -147,6 +147,21 @@ func approvalCondition(next plan.Decision) *metav1.Condition {
 		return nil
 	}
 	return &metav1.Condition{Type: v1alpha1.ConditionApprovalRequired, Status: metav1.ConditionTrue, Reason: next.Reason, Message: next.Message}
+}
+
+func driftCondition(status v1alpha1.DatabaseSchemaStatus) *metav1.Condition {
+	drift := status.Drift
+	if drift.Count == 0 {
+		return nil
+	}
+	message := fmt.Sprintf("The database differs from what revision %d leaves in %d places", status.AppliedRevision.Version, drift.Count)
+	if len(drift.Differences) > 0 {
+		message += ": " + strings.Join(drift.Differences, "; ")
+	}
+	return &metav1.Condition{
+		Type: v1alpha1.ConditionDrifted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDrifted,
+		Message: message + ". `schemagate verify` shows it, and `schemagate repair` adds what is missing.",
+	}
 }
 
 func migratedCondition(status v1alpha1.DatabaseSchemaStatus, next plan.Decision) *metav1.Condition {

@@ -28,6 +28,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DatabaseSchemaSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseSchemaStatus"):
 		return &apiv1alpha1.DatabaseSchemaStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DriftStatus"):
+		return &apiv1alpha1.DriftStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Execution"):
 		return &apiv1alpha1.ExecutionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GateStatus"):

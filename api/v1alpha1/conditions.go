@@ -102,6 +102,10 @@ const (
 	// spec.execution.activeDeadlineSeconds.
 	ReasonDeadlineExceeded = "DeadlineExceeded"
 
+	// ReasonDrifted: the live catalog differs from the expected one; with
+	// spec.policy.drift Block, nothing is migrated while it does.
+	ReasonDrifted = "Drifted"
+
 	// ReasonSucceeded is the result of a migration that succeeded.
 	ReasonSucceeded = "Succeeded"
 )

@@ -304,6 +304,14 @@ type Policy struct {
 	// +kubebuilder:default=Warn
 	Drift DriftPolicy `json:"drift,omitempty"`
 
+	// verifyIntervalSeconds is how often a Job looks at a database at which
+	// nothing else is to be done: at its revision, and at its catalog by drift.
+	// In seconds, 60 to 2592000; without it nobody looks unasked.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=2592000
+	VerifyIntervalSeconds int32 `json:"verifyIntervalSeconds,omitempty"`
+
 	// takeOwnership takes the database over from another owner that is
 	// recorded in it. Set it for as long as it takes, then remove it.
 	// Defaults to false.

@@ -36,6 +36,12 @@ type DatabaseSchemaStatus struct {
 	// +optional
 	Birth Birth `json:"birth,omitempty"`
 
+	// drift is how the live catalog differed from the one that the applied
+	// revision leaves when a Job looked last. Absent when it did not, or when
+	// spec.policy.drift is Ignore.
+	// +optional
+	Drift DriftStatus `json:"drift,omitempty,omitzero"`
+
 	// adoptedFrom says what recorded the database's revision before it was
 	// adopted, for example "peewee 018". Absent for a database that
 	// schemagate created.
@@ -348,3 +354,21 @@ const (
 	// DirectionNone looks at the database only.
 	DirectionNone Direction = "None"
 )
+
+// DriftStatus is how a live catalog differs from the expected one.
+type DriftStatus struct {
+	// count of the differences.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int32 `json:"count,omitempty"`
+
+	// differences name tables, columns, keys and indexes that are missing or
+	// not as they should be. At most 16 are listed.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Differences []string `json:"differences,omitempty"`
+}

@@ -36,6 +36,10 @@ type Position struct {
 	Repair Repair
 	// Extra are objects that nothing is known about.
 	Extra []string
+	// Empty says which of the additions are empty though a revision would have
+	// filled them, a line each. Unless somebody vouches for the revision, they
+	// are among the reasons against it.
+	Empty []string
 	// Unfit says why the database cannot be taken for this revision, a line each.
 	Unfit []string
 }
@@ -115,17 +119,18 @@ func (l *locator) position(version int) Position {
 			p.Extra = append(p.Extra, extra)
 		}
 	}
+	for _, a := range p.Repair.Additions {
+		if at := l.introduced(a, version); at > 0 && !l.Adds(at) {
+			p.Empty = append(p.Empty, fmt.Sprintf("%s is missing, and revision %d, which brings it, fills it as well", a.Object, at))
+		}
+	}
 	if l.Forced != 0 {
 		return p
 	}
 	if l.Stamp == 0 {
 		p.Unfit = append(p.Unfit, tooLittle(want, p.Repair)...)
 	}
-	for _, a := range p.Repair.Additions {
-		if at := l.introduced(a, version); at > 0 && !l.Adds(at) {
-			p.Unfit = append(p.Unfit, fmt.Sprintf("%s is missing, and revision %d, which brings it, fills it as well", a.Object, at))
-		}
-	}
+	p.Unfit = append(p.Unfit, p.Empty...)
 	for v := l.Stamp + 1; l.Stamp > 0 && v <= version; v++ {
 		if !l.Adds(v) {
 			p.Unfit = append(p.Unfit, fmt.Sprintf(

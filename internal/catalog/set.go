@@ -54,23 +54,22 @@ func (s *Set) At(engine bundle.Engine, birth bundle.Birth, version int) (*Catalo
 	return c, ok
 }
 
-// Compare reads the catalog of the database that q talks to and returns what a
-// database of this birth at a revision has and this one lacks or has otherwise.
-// What it has in addition is allowed. known is false when there is no catalog
-// to compare with; nothing is read then.
+// Compare reads the catalog of the database that q talks to and returns how it
+// differs from that of a database of this birth at a revision. known is false
+// when there is no catalog to compare with; nothing is read then.
 func (s *Set) Compare(ctx context.Context, q step.Tx, dialect step.Dialect, schema string,
 	version int, birth bundle.Birth,
-) (differences []string, known bool, err error) {
+) (difference Difference, known bool, err error) {
 	engine := bundle.Engine(dialect)
 	want, known := s.At(engine, birth, version)
 	if !known {
-		return nil, false, nil
+		return Difference{}, false, nil
 	}
 	got, err := Read(ctx, q, engine, schema)
 	if err != nil {
-		return nil, true, err
+		return Difference{}, true, err
 	}
-	return Compare(want, got).Drift(), true, nil
+	return Compare(want, got), true, nil
 }
 
 // Locate reads the catalog of the database that q talks to and returns the

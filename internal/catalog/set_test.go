@@ -129,7 +129,8 @@ func TestLoadSet(t *testing.T) {
 		3: nil,
 		2: {"table a is missing", "view v is missing"},
 	} {
-		got, known, err := set.Compare(t.Context(), db, step.SQLite, "", version, bundle.BirthPeewee)
+		difference, known, err := set.Compare(t.Context(), db, step.SQLite, "", version, bundle.BirthPeewee)
+		got := difference.Drift()
 		if version == 2 && len(got) == 3 {
 			got = []string{got[0], got[2]} // between them the sequence, which SQLite never has
 		}

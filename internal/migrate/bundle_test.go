@@ -178,8 +178,8 @@ func (p place) options(tb testing.TB, b *bundle.Bundle, files fs.FS, target stri
 // anyCatalog accepts every catalog.
 type anyCatalog struct{}
 
-func (anyCatalog) Compare(context.Context, step.Tx, step.Dialect, string, int, bundle.Birth) ([]string, bool, error) {
-	return nil, true, nil
+func (anyCatalog) Compare(context.Context, step.Tx, step.Dialect, string, int, bundle.Birth) (catalog.Difference, bool, error) {
+	return catalog.Difference{}, true, nil
 }
 
 func (anyCatalog) Locate(_ context.Context, _ step.Tx, _ step.Dialect, _ string, q catalog.Question) (catalog.Position, bool, error) {

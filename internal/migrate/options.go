@@ -38,6 +38,20 @@ const (
 	AdoptNever Adoption = "never"
 )
 
+// DriftPolicy says what a database means whose catalog is not what its revision
+// leaves. What it has in addition is never drift.
+type DriftPolicy string
+
+// The values of DriftPolicy.
+const (
+	// DriftIgnore compares nothing.
+	DriftIgnore DriftPolicy = "ignore"
+	// DriftWarn reports drift in the result.
+	DriftWarn DriftPolicy = "warn"
+	// DriftBlock reports it, and applies and reverts nothing while it lasts.
+	DriftBlock DriftPolicy = "block"
+)
+
 // BirthAuto lets the target decide the birth of an empty database.
 const BirthAuto = "auto"
 
@@ -51,7 +65,7 @@ type Catalogs interface {
 	// nothing when they are equal. known is false when there is no catalog to
 	// compare with. Differences name tables, columns and the like, and no data.
 	Compare(ctx context.Context, q step.Tx, dialect step.Dialect, schema string,
-		version int, birth bundle.Birth) (differences []string, known bool, err error)
+		version int, birth bundle.Birth) (difference catalog.Difference, known bool, err error)
 
 	// Locate reads the catalog in the same way and returns the revision that it
 	// is nearest to; found is false if none comes into question.
@@ -98,6 +112,8 @@ type Options struct {
 	Expect string
 	// Adopt is AdoptAuto when empty.
 	Adopt Adoption
+	// Drift is DriftWarn when empty. Without Catalogs nothing is compared.
+	Drift DriftPolicy
 	// Owner is who runs, nil for nobody in particular. A database that has an
 	// owner is refused to all others, nobody included, unless TakeOwnership is
 	// set; then Owner, or nobody, owns it afterwards.
@@ -138,6 +154,13 @@ func (o *Options) complete() error {
 	}
 	if o.Adopt == "" {
 		o.Adopt = AdoptAuto
+	}
+	switch o.Drift {
+	case "":
+		o.Drift = DriftWarn
+	case DriftIgnore, DriftWarn, DriftBlock:
+	default:
+		return usage(result.ReasonInvalidOption, "drift must be %s, %s or %s", DriftIgnore, DriftWarn, DriftBlock)
 	}
 	if err := o.Owner.validate(); err != nil {
 		return err
@@ -200,6 +223,10 @@ func (o *Options) resolve(what, ref string) (int, error) {
 		return 0, nil
 	case bundle.Latest:
 		return o.latest()
+	}
+	if strings.Contains(ref, "://") {
+		// A URL in the wrong place is not repeated.
+		return 0, usage(result.ReasonUnknownTarget, "%s is a URL: want an order number, a revision id, an application version or %q", what, bundle.Latest)
 	}
 	revision, err := o.Bundle.Resolve(ref)
 	if err != nil {

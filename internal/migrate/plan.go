@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/catalog"
@@ -31,6 +32,9 @@ type Plan struct {
 	// Extra are the objects that nothing is known about, and that are left alone.
 	// They are looked at when a database is adopted.
 	Extra []string
+	// Drift is how the database differs from what its revision leaves; nothing
+	// where Options.Drift says that nothing is compared.
+	Drift []string
 	// OneTransaction says that all steps commit together.
 	OneTransaction bool
 	// Steps are the revisions to run, in order.
@@ -84,6 +88,9 @@ type baseline struct {
 	stamp  int
 	repair catalog.Repair
 	extra  []string
+
+	// drift is looked at in a managed database.
+	drift []string
 }
 
 // plan decides what to do with a database. base is where it stands.
@@ -101,7 +108,7 @@ func (p *planner) plan(state State, base baseline) (*planned, error) {
 		}
 	}
 	out := &planned{state: state, repair: base.repair, plan: Plan{
-		From: base.version, To: p.target, Birth: base.birth, Adopt: base.adopt, Stamp: base.stamp, Extra: base.extra,
+		From: base.version, To: p.target, Birth: base.birth, Adopt: base.adopt, Stamp: base.stamp, Extra: base.extra, Drift: base.drift,
 	}}
 	for _, a := range base.repair.Additions {
 		if !slices.Contains(out.plan.Additions, a.Object) {
@@ -136,6 +143,9 @@ func (p *planner) forbid(out *planned) error {
 	if out.state.Empty() {
 		return nil // there is nobody to fence off and nothing to destroy
 	}
+	if err := p.forbidDrift(out.plan); err != nil {
+		return err
+	}
 	for _, s := range out.plan.Steps {
 		var reason result.Reason
 		switch {
@@ -153,6 +163,18 @@ func (p *planner) forbid(out *planned) error {
 		return e
 	}
 	return nil
+}
+
+// forbidDrift refuses to migrate a database that has drifted, where the caller
+// does not want that.
+func (p *planner) forbidDrift(plan Plan) error {
+	if p.options.Drift != DriftBlock || len(plan.Drift) == 0 || len(plan.Steps) == 0 {
+		return nil
+	}
+	e := refused(result.ReasonDrifted, "the database is not what revision %d leaves, and the caller refuses to migrate it:\n  %s",
+		plan.From, strings.Join(plan.Drift, "\n  "))
+	e.Failure.Revision, e.Failure.Found = plan.From, plan.Drift
+	return e
 }
 
 // files reads the files for a birth. Those that end in a gap are good as far

@@ -191,6 +191,9 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 		if err != nil {
 			return err
 		}
+		if base.drift, err = r.drift(ctx, q, base); err != nil {
+			return err
+		}
 		p, err := r.planner.plan(state, base)
 		if err != nil {
 			return err
@@ -205,6 +208,18 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 		return runChecks(ctx, q, r.engine.dialect(), r.options.Steps, p.checks)
 	})
 	return out, err
+}
+
+// drift returns how a managed database differs from what its revision leaves.
+func (r *Runner) drift(ctx context.Context, q step.Tx, base baseline) ([]string, error) {
+	if base.adopt || base.version == 0 || r.options.Drift == DriftIgnore || r.options.Catalogs == nil {
+		return nil, nil
+	}
+	difference, _, err := r.options.Catalogs.Compare(ctx, q, r.engine.dialect(), r.options.Schema, base.version, base.birth)
+	if err != nil {
+		return nil, fmt.Errorf("comparing the catalog: %w", err)
+	}
+	return difference.Drift(), nil
 }
 
 // run is the course of one call of Run.
@@ -332,6 +347,10 @@ func (c *run) observed(p *planned, turn int) {
 	if p.plan.From > 0 {
 		c.result.Birth = string(p.plan.Birth)
 	}
+	c.result.Drift = nil
+	if n := len(p.plan.Drift); n > 0 {
+		c.result.Drift = &result.Drift{Count: n, Differences: p.plan.Drift}
+	}
 }
 
 // adopt records the revision that the application has brought the database to,
@@ -376,8 +395,8 @@ func (c *run) mend(ctx context.Context, tx transaction, p *planned) error {
 			return fmt.Errorf("adding what is missing: %s: %w", a.Object, err)
 		}
 	}
-	left, _, err := c.options.Catalogs.Compare(ctx, tx, c.engine.dialect(), c.options.Schema, p.plan.From, p.plan.Birth)
-	if err == nil && len(left) > 0 {
+	difference, _, err := c.options.Catalogs.Compare(ctx, tx, c.engine.dialect(), c.options.Schema, p.plan.From, p.plan.Birth)
+	if left := difference.Drift(); err == nil && len(left) > 0 {
 		e := permanent(result.ReasonCatalogDiffers, "the database is not mended by adding what is missing:\n  %s", strings.Join(left, "\n  "))
 		e.Failure.Revision, e.Failure.Found = p.plan.From, left
 		err = e

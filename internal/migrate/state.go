@@ -138,6 +138,8 @@ func (s State) applied() (rows map[int]historyRow, adopted int) {
 		case Down:
 			delete(rows, h.revision)
 			adopted = min(adopted, h.revision-1)
+		case repair:
+			// It leaves the revision as it is.
 		case adopt:
 			rows, adopted = map[int]historyRow{}, h.revision
 		}

@@ -263,11 +263,11 @@ func TestAdoption(t *testing.T) {
 // onlyBirth is a catalog that fits one birth.
 type onlyBirth bundle.Birth
 
-func (o onlyBirth) Compare(_ context.Context, _ step.Tx, _ step.Dialect, _ string, _ int, birth bundle.Birth) ([]string, bool, error) {
+func (o onlyBirth) Compare(_ context.Context, _ step.Tx, _ step.Dialect, _ string, _ int, birth bundle.Birth) (catalog.Difference, bool, error) {
 	if birth == bundle.Birth(o) {
-		return nil, true, nil
+		return catalog.Difference{}, true, nil
 	}
-	return []string{"table t: column x is missing"}, true, nil
+	return catalog.Difference{Missing: []string{"table t: column x is missing"}}, true, nil
 }
 
 func (o onlyBirth) Locate(_ context.Context, _ step.Tx, _ step.Dialect, _ string, q catalog.Question) (catalog.Position, bool, error) {
@@ -284,8 +284,8 @@ func (noCatalog) Locate(context.Context, step.Tx, step.Dialect, string, catalog.
 	return catalog.Position{}, false, nil
 }
 
-func (noCatalog) Compare(context.Context, step.Tx, step.Dialect, string, int, bundle.Birth) ([]string, bool, error) {
-	return nil, false, nil
+func (noCatalog) Compare(context.Context, step.Tx, step.Dialect, string, int, bundle.Birth) (catalog.Difference, bool, error) {
+	return catalog.Difference{}, false, nil
 }
 
 func TestPreflight(t *testing.T) {

@@ -10,11 +10,13 @@ import (
 // Direction is the way a revision is applied.
 type Direction string
 
-// The directions of a unit, and what the history records for an adoption.
+// The directions of a unit, and what the history records for an adoption and a
+// repair.
 const (
-	Up    Direction = "up"
-	Down  Direction = "down"
-	adopt Direction = "adopt"
+	Up     Direction = "up"
+	Down   Direction = "down"
+	adopt  Direction = "adopt"
+	repair Direction = "repair"
 )
 
 // unit is one revision in one direction, ready to run.

@@ -152,7 +152,7 @@ func TestArgumentsAreUnderstood(t *testing.T) {
 	t.Parallel()
 	for name, database := range databases() {
 		o := options(database)
-		o.Schema.Spec.Policy = v1alpha1.Policy{Adopt: v1alpha1.AdoptNever, TakeOwnership: new(true)}
+		o.Schema.Spec.Policy = v1alpha1.Policy{Adopt: v1alpha1.AdoptNever, Drift: v1alpha1.DriftBlock, TakeOwnership: new(true)}
 		o.Schema.Spec.Execution.StatementTimeoutSeconds = new(int32(30))
 		o.AllowDowngrade = true
 		args := migrationjob.New(o).Spec.Template.Spec.Containers[0].Args
@@ -164,7 +164,7 @@ func TestArgumentsAreUnderstood(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for flag, want := range map[string]string{
-			"to": "73", "expect": "18", "adopt": "never", "take-ownership": "true", "allow-downgrade": "true",
+			"to": "73", "expect": "18", "adopt": "never", "drift": "block", "take-ownership": "true", "allow-downgrade": "true",
 			"refuse-fencing": "true", "refuse-destructive": "true", "lock-timeout": "5s", "statement-timeout": "30s",
 			"owner-cluster": "c1", "owner-namespace": "chat", "owner-name": "open-webui", "owner-uid": "u1",
 		} {

@@ -76,6 +76,8 @@ func arguments(o Options, c connection) []string {
 		{o.RefuseDestructive, "--refuse-destructive"},
 		{o.AllowDowngrade, "--allow-downgrade"},
 		{schema.Spec.Policy.Adopt == v1alpha1.AdoptNever, "--adopt=never"},
+		{schema.Spec.Policy.Drift == v1alpha1.DriftIgnore, "--drift=ignore"},
+		{schema.Spec.Policy.Drift == v1alpha1.DriftBlock, "--drift=block"},
 		{ptr.Deref(schema.Spec.Policy.TakeOwnership, false), "--take-ownership"},
 	} {
 		if flag.set {

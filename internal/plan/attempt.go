@@ -78,7 +78,7 @@ func (d *decider) idle() Decision {
 	d.remember()
 	if d.target == 0 {
 		return Decision{
-			Action: Idle, Verdict: Ready, Reason: v1alpha1.ReasonNoWorkload,
+			Action: Idle, Verdict: Ready, Reason: v1alpha1.ReasonNoWorkload, After: d.untilLook(),
 			Message: "No labeled pod needs a revision.",
 		}
 	}
@@ -88,7 +88,7 @@ func (d *decider) idle() Decision {
 		message = fmt.Sprintf("The database is at revision %d (%s), which serves the target, revision %d (%s), too: there is nothing to migrate.",
 			applied.Version, applied.ID, target.Version, target.ID)
 	}
-	return Decision{Action: Idle, Verdict: Ready, Reason: v1alpha1.ReasonUpToDate, Message: message}
+	return Decision{Action: Idle, Verdict: Ready, Reason: v1alpha1.ReasonUpToDate, Message: message, After: d.untilLook()}
 }
 
 func (d *decider) stall(reason, message string) Decision {

@@ -50,6 +50,7 @@ var advice = map[result.Reason]string{
 	result.ReasonFencing:            "A pending revision is fencing.",
 	result.ReasonDestructive:        "A pending revision is destructive.",
 	result.ReasonDatabaseOwned:      "Another DatabaseSchema owns the database. Delete that one, or set spec.policy.takeOwnership for as long as it takes.",
+	result.ReasonDrifted:            "The database is not what its revision leaves, and spec.policy.drift is Block. Mend it, for example with `schemagate repair`, or set the policy to Warn.",
 	result.ReasonAdoptionForbidden:  "Another tool has migrated the database, and spec.policy.adopt is Never.",
 	result.ReasonTransactionPooler:  "A revision needs a session of its own, which a pooler in transaction mode cannot give. Connect to the server directly.",
 

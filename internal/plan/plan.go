@@ -177,6 +177,7 @@ func Next(o Observed) Decision {
 	d := &decider{Observed: o, spec: o.Schema.Spec, status: *o.Schema.Status.DeepCopy()}
 	decision := d.decide()
 	d.completeGate(&decision)
+	d.completeLook(&decision)
 	decision.Status = d.status
 	decision.Served = d.served()
 	decision.Unknown, decision.UnknownMessage = d.unknown, d.unknownMessage
@@ -206,6 +207,9 @@ func (d *decider) decide() Decision {
 	d.status.ObservedGeneration = &generation
 	d.hold = d.fenced()
 	d.rebase()
+	if d.spec.Policy.Drift == v1alpha1.DriftIgnore {
+		d.status.Drift = v1alpha1.DriftStatus{}
+	}
 	problem := d.resolve()
 	if !d.Schema.DeletionTimestamp.IsZero() {
 		return Decision{Action: Idle, Verdict: Progressing, Reason: v1alpha1.ReasonCleaningUp, Message: "The DatabaseSchema is being deleted."}
@@ -237,6 +241,7 @@ func (d *decider) rebase() {
 	d.status.AppliedRevision = v1alpha1.RevisionStatus{}
 	d.status.Birth, d.status.AdoptedFrom, d.status.VerifiedTime = "", "", nil
 	d.status.Gate = v1alpha1.GateStatus{}
+	d.status.Drift = v1alpha1.DriftStatus{}
 	d.hold = false
 }
 

@@ -1,8 +1,12 @@
 package plan_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/bundle"
@@ -208,12 +212,12 @@ func TestVerify(t *testing.T) {
 	ask := func(c *course) { c.annotate(v1alpha1.AnnotationVerify, "now") }
 	const attempt = "1: 62-62 Pending"
 	open := "Open 59-62"
-	begin := leg{"asked", ask, want{plan.Prepare, plan.Progressing, "Migrating", open, attempt}}
-	started := leg{"created", job, want{plan.StartJob, plan.Progressing, "Migrating", open, attempt}}
+	begin := leg{"asked", ask, want{plan.Prepare, plan.Ready, "UpToDate", open, attempt}}
+	started := leg{"created", job, want{plan.StartJob, plan.Ready, "UpToDate", open, attempt}}
 	at := func() *course { return given().applied(62).running("v0.9.6") }
 	follow(
 		t, at(), begin, leg{"recorded", nil, begin.want}, started,
-		leg{"as expected", ends(done(62, 62)), want{plan.Record, plan.Progressing, "Migrating", open, "1: 62-62 Succeeded"}},
+		leg{"as expected", ends(done(62, 62)), want{plan.Record, plan.Ready, "UpToDate", open, "1: 62-62 Succeeded"}},
 		leg{"at rest", noJob, want{plan.Idle, plan.Ready, "UpToDate", open, "1: 62-62 Succeeded"}},
 	)
 	follow(
@@ -247,6 +251,78 @@ func TestVerify(t *testing.T) {
 		leg{"served", noJob, want{plan.Idle, plan.Ready, "UpToDate", open, "1: 66-66 Succeeded"}},
 	)
 	follow(t, given(), leg{"nothing was looked at yet, and nobody needs it", ask, want{plan.Idle, plan.Ready, "NoWorkload", "Held", ""}})
+}
+
+// TestLooksByInterval: without being asked, a Job looks at the database when its
+// last look is long ago, and the schema stays Ready meanwhile.
+func TestLooksByInterval(t *testing.T) {
+	t.Parallel()
+	const open = "Open 59-62"
+	at := func() *course {
+		c := given().applied(62).running("v0.9.6")
+		c.Schema.Spec.Policy.VerifyIntervalSeconds = 600
+		c.Schema.Status.VerifiedTime = new(metav1.NewTime(c.Now))
+		return c
+	}
+	idle := want{plan.Idle, plan.Ready, "UpToDate", open, ""}
+	later := func(c *course) {
+		if c.last.After != 10*time.Minute {
+			t.Errorf("it looks again after %s", c.last.After)
+		}
+		c.after(c.last.After)
+	}
+	follow(
+		t, at(), leg{"not yet", nil, idle},
+		leg{"due", later, want{plan.Prepare, plan.Ready, "UpToDate", open, "1: 62-62 Pending"}},
+		leg{"created", job, want{plan.StartJob, plan.Ready, "UpToDate", open, "1: 62-62 Pending"}},
+		leg{"as expected", ends(done(62, 62)), want{plan.Record, plan.Ready, "UpToDate", open, "1: 62-62 Succeeded"}},
+		leg{"at rest", noJob, want{plan.Idle, plan.Ready, "UpToDate", open, "1: 62-62 Succeeded"}},
+	)
+	follow(
+		t, at(), leg{"not yet", nil, idle},
+		leg{"suspended", func(c *course) { c.suspend(true).after(time.Hour) }, want{plan.Idle, plan.Ready, "UpToDate", open, ""}},
+	)
+	follow(
+		t, at(), leg{"not yet", nil, idle},
+		leg{"something else is to be done", func(c *course) { c.gated("v0.9.6").after(time.Hour) }, want{plan.Prepare, plan.Ready, "UpToDate", open, "1: 62-62 Pending"}},
+	)
+}
+
+// TestDrift: what a Job has compared is recorded, and forgotten.
+func TestDrift(t *testing.T) {
+	t.Parallel()
+	drifted := done(60, 62)
+	drifted.Drift = &result.Drift{Count: 40}
+	for i := range 40 {
+		drifted.Drift.Differences = append(drifted.Drift.Differences, fmt.Sprintf("table t%d is missing", i))
+	}
+	blocked := refused(result.ReasonDrifted, 60)
+	blocked.Drift = &result.Drift{Count: 1, Differences: []string{"table t is missing"}}
+	for name, test := range map[string]struct {
+		policy v1alpha1.DriftPolicy
+		res    *result.Result
+		want   want
+		count  int32
+		listed int
+	}{
+		"none":    {v1alpha1.DriftWarn, done(60, 62), want{plan.Record, plan.Progressing, "Migrating", "Open 59-62", "1: 60-62 Succeeded"}, 0, 0},
+		"warned":  {v1alpha1.DriftWarn, drifted, want{plan.Record, plan.Progressing, "Migrating", "Open 59-62", "1: 60-62 Succeeded"}, 40, 16},
+		"ignored": {v1alpha1.DriftIgnore, drifted, want{plan.Record, plan.Progressing, "Migrating", "Open 59-62", "1: 60-62 Succeeded"}, 0, 0},
+		"blocked": {v1alpha1.DriftBlock, blocked, want{plan.Record, plan.Stalled, "Drifted", open60, "1: 60-62 Failed"}, 1, 1},
+	} {
+		c := given().applied(60).gated("v0.9.6")
+		c.Schema.Spec.Policy.Drift = test.policy
+		c.Schema.Status.Drift = v1alpha1.DriftStatus{Count: 7}
+		follow(
+			t, c,
+			leg{name, nil, want{plan.Prepare, plan.Progressing, "Migrating", open60, "1: 60-62 Pending"}},
+			leg{name, job, want{plan.StartJob, plan.Progressing, "Migrating", open60, "1: 60-62 Pending"}},
+			leg{name, ends(test.res), test.want},
+		)
+		if got := c.last.Status.Drift; got.Count != test.count || len(got.Differences) != test.listed {
+			t.Errorf("%s: the drift is %+v", name, got)
+		}
+	}
 }
 
 // TestSuspend: nothing begins, and what is recorded is still served.

@@ -69,6 +69,7 @@ func (d *decider) learn(res *result.Result) (known bool) {
 	d.status.AppliedRevision = d.revision(res.To)
 	d.status.Birth = v1alpha1.Birth(res.Birth)
 	d.status.VerifiedTime = d.finish()
+	d.noticeDrift(res)
 	if d.status.Attempt.From == nil {
 		from := number(res.From)
 		d.status.Attempt.From = &from

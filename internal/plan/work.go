@@ -69,11 +69,11 @@ func (d *decider) plan() (*Work, *problem) {
 	case known && d.verifies(applied):
 		return d.verification(applied), nil
 	case d.target == 0:
-		return nil, nil
+		return d.look(applied), nil
 	case d.target > applied:
 		return d.upgrade(applied), nil
 	case d.interval().Serves(d.target) && (d.target == applied || !d.wantsDowngrade()):
-		return nil, nil
+		return d.look(applied), nil
 	}
 	return d.downgrade(applied)
 }

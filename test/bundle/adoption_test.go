@@ -208,8 +208,8 @@ func (a adoption) wantPlan(t *testing.T, r *migrate.Runner) {
 // wantKnown wants the database to be one of those that there are.
 func (a adoption) wantKnown(t *testing.T, p place, catalogs *catalog.Set) {
 	t.Helper()
-	differences, known, err := catalogs.Compare(t.Context(), p.db, p.dialect, migrate.DefaultSchema, newest, a.birth)
-	if err != nil || !known || len(differences) > 0 {
+	difference, known, err := catalogs.Compare(t.Context(), p.db, p.dialect, migrate.DefaultSchema, newest, a.birth)
+	if differences := difference.Drift(); err != nil || !known || len(differences) > 0 {
 		t.Errorf("in the end: known %t, differences %q, %v", known, differences, err)
 	}
 	var id string

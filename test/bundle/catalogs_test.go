@@ -154,11 +154,11 @@ func TestCarriedCatalogsFindDrift(t *testing.T) {
 			p.migrate(t, newest, bundle.BirthPeewee)
 			compare := func(version int, birth bundle.Birth) ([]string, bool) {
 				t.Helper()
-				differences, known, err := set.Compare(t.Context(), p.db, p.dialect, migrate.DefaultSchema, version, birth)
+				difference, known, err := set.Compare(t.Context(), p.db, p.dialect, migrate.DefaultSchema, version, birth)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return differences, known
+				return difference.Drift(), known
 			}
 			if differences, known := compare(newest, bundle.BirthPeewee); !known || len(differences) > 0 {
 				t.Errorf("fresh: known %t, differences %q", known, differences)

@@ -193,6 +193,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: drift
+      type:
+        namedType: com.github.schemagate.schemagate.api.v1alpha1.DriftStatus
     - name: gate
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.GateStatus
@@ -234,6 +237,18 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.schemagate.schemagate.api.v1alpha1.DriftPolicy
   scalar: string
+- name: com.github.schemagate.schemagate.api.v1alpha1.DriftStatus
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: differences
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.schemagate.schemagate.api.v1alpha1.Execution
   map:
     fields:
@@ -392,6 +407,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: boolean
       default: false
+    - name: verifyIntervalSeconds
+      type:
+        scalar: numeric
 - name: com.github.schemagate.schemagate.api.v1alpha1.Release
   map:
     fields:

@@ -27,6 +27,7 @@ type flags struct {
 	bundle     string
 	options    migrate.Options
 	adopt      string
+	drift      string
 	owner      migrate.Owner
 	dryRun     bool
 	resultFile string
@@ -67,6 +68,7 @@ where the application uses it too. It needs no superuser.`,
 	fs.BoolVar(&f.options.RefuseFencing, "refuse-fencing", false, "refuse revisions that older releases of the application cannot live with, unless the database is empty")
 	fs.BoolVar(&f.options.RefuseDestructive, "refuse-destructive", false, "refuse revisions that remove or reshape data, unless the database is empty")
 	fs.StringVar(&f.adopt, "adopt", string(migrate.AdoptAuto), "what to do with a database that the application has migrated: auto, never, or the revision to adopt it at, whatever is in its rows")
+	fs.StringVar(&f.drift, "drift", string(migrate.DriftWarn), "what a database means that is not what its revision leaves: ignore, warn, or block to refuse to migrate it")
 	fs.BoolVar(&f.options.TakeOwnership, "take-ownership", false, "take over a database that belongs to another owner; without --owner-… nobody owns it afterwards")
 	fs.StringVar(&f.owner.Cluster, "owner-cluster", "", "cluster of the owner")
 	fs.StringVar(&f.owner.Namespace, "owner-namespace", "", "namespace of the owner")
@@ -151,7 +153,7 @@ func (f *flags) complete(load func(string) (*embedded.Bundle, error)) (migrate.O
 	}
 	o.Bundle, o.Files, o.Steps, o.Catalogs = b.Bundle, b.Files, b.Steps, b.Catalogs
 	o.Schema, o.ConnectTimeout = f.connection.Schema, f.connection.ConnectTimeout
-	o.Adopt = migrate.Adoption(f.adopt)
+	o.Adopt, o.Drift = migrate.Adoption(f.adopt), migrate.DriftPolicy(f.drift)
 	o.Version = version.Version()
 	if f.owner != (migrate.Owner{}) {
 		o.Owner = &f.owner

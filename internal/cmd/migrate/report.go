@@ -108,6 +108,9 @@ func (r *textReporter) end(res result.Result) error {
 	if res.Outcome != result.Done {
 		return nil // the error says the rest
 	}
+	if res.Drift != nil {
+		r.line("Drift: the database differs from what the revision leaves in %d places; see schemagate verify", res.Drift.Count)
+	}
 	if res.Applied == 0 && res.AdoptedAt == 0 {
 		_, err := fmt.Fprintf(r.w, "Nothing to do: the database is at %s\n", at(res))
 		return err

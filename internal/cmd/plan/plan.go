@@ -90,6 +90,7 @@ type document struct {
 	Stamp          int      `json:"stamp,omitempty"`
 	Additions      []string `json:"additions,omitempty"`
 	Extra          []string `json:"extra,omitempty"`
+	Drift          []string `json:"drift,omitempty"`
 	OneTransaction bool     `json:"oneTransaction"`
 	Steps          []step   `json:"steps"`
 }
@@ -112,7 +113,7 @@ type step struct {
 func Print(w io.Writer, format output.Format, p *migrate.Plan) error {
 	d := document{
 		From: p.From, To: p.To, Birth: string(p.Birth), Adopt: p.Adopt, OneTransaction: p.OneTransaction, Steps: []step{},
-		Stamp: p.Stamp, Additions: p.Additions, Extra: p.Extra,
+		Stamp: p.Stamp, Additions: p.Additions, Extra: p.Extra, Drift: p.Drift,
 	}
 	for _, s := range p.Steps {
 		next := step{
@@ -141,6 +142,9 @@ func (d document) text(w io.Writer) error {
 		for _, object := range d.Extra {
 			_, _ = fmt.Fprintf(table, "  leave alone what is not the application's: %s\n", object)
 		}
+	}
+	for _, difference := range d.Drift {
+		_, _ = fmt.Fprintf(table, "Drift: %s\n", difference)
 	}
 	if len(d.Steps) == 0 {
 		_, _ = fmt.Fprintf(table, "Nothing to run: the database is at revision %d\n", d.From)

@@ -16,7 +16,9 @@ import (
 	"github.com/schemagate/schemagate/internal/cmd/manager"
 	"github.com/schemagate/schemagate/internal/cmd/migrate"
 	"github.com/schemagate/schemagate/internal/cmd/plan"
+	"github.com/schemagate/schemagate/internal/cmd/repair"
 	"github.com/schemagate/schemagate/internal/cmd/status"
+	"github.com/schemagate/schemagate/internal/cmd/verify"
 	"github.com/schemagate/schemagate/internal/cmd/version"
 )
 
@@ -29,7 +31,8 @@ func NewCmd() *cobra.Command {
 needs, adopts existing databases, and never leaves one between two revisions.
 
 Exit codes: 0 done, 10 usage, 11 transient (try again later), 12 permanent,
-13 refused by a preflight check or a policy, 14 locked by others.`,
+13 refused by a preflight check or a policy, 14 locked by others; verify ends with
+15 when it finds drift.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		Args:              unknownCommand,
@@ -39,7 +42,8 @@ Exit codes: 0 done, 10 usage, 11 transient (try again later), 12 permanent,
 	cmd.SetFlagErrorFunc(flagError)
 	// cobra's own "help" repeats its arguments; --help takes none.
 	cmd.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
-	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), bundle.NewCmd(), catalog.NewCmd(), version.NewCmd(), manager.NewCmd())
+	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), verify.NewCmd(), repair.NewCmd(),
+		bundle.NewCmd(), catalog.NewCmd(), version.NewCmd(), manager.NewCmd())
 	return cmd
 }
 

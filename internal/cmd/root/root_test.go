@@ -2,6 +2,7 @@ package root
 
 import (
 	"bytes"
+	"database/sql"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,6 +41,11 @@ func TestMistakesRepeatNothing(t *testing.T) {
 		"version":               {"version", url},
 		"plan":                  {"plan", url},
 		"help":                  {"help", url},
+		"verify":                {"verify", url},
+		"repair":                {"repair", url},
+		"value of the target":   {"migrate", "--database-url=sqlite:///x.db", "--to", url},
+		"value of drift":        {"migrate", "--to=latest", "--database-url=sqlite:///x.db", "--drift", url},
+		"value of adopt":        {"migrate", "--to=latest", "--database-url=sqlite:///x.db", "--adopt", url},
 		"nothing":               {"migrate"},
 		"no database":           {"migrate", "--to", "latest"},
 		"no value":              {"migrate", "--database-url"},
@@ -76,6 +82,52 @@ func TestBundle(t *testing.T) {
 }
 
 // TestStatusOfNothing: looking at a SQLite file does not make it.
+// TestVerifyAndRepair damages a database, looks at it, and mends it.
+func TestVerifyAndRepair(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "webui.db")
+	database := "--database-url=sqlite:///" + file
+	if out, code := run(t, "migrate", "--to=60", database); code != 0 {
+		t.Fatalf("migrate: %d, %s", code, out)
+	}
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "DROP INDEX folder_id_idx; CREATE TABLE mine (id integer)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, turn := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{"verify"}, result.ExitDrift, []string{"revision 60", "missing", "index folder_id_idx", "extra", "table mine"}},
+		{[]string{"verify", "-o", "json"}, result.ExitDrift, []string{`"drifted": true`, `"additions": [`}},
+		{[]string{"migrate", "--to=61", "--drift=block"}, result.ExitRefused, []string{"folder_id_idx"}},
+		{[]string{"plan", "--to=61"}, 0, []string{"Drift: table chat: index folder_id_idx is missing"}},
+		{[]string{"repair"}, 0, []string{"Would add: table chat: index folder_id_idx", "--apply"}},
+		{[]string{"verify"}, result.ExitDrift, nil}, // nothing has changed
+		{[]string{"repair", "--apply"}, 0, []string{"Added: table chat: index folder_id_idx"}},
+		{[]string{"repair", "--apply"}, 0, []string{"It is what that revision leaves."}},
+		{[]string{"verify"}, 0, []string{"It is what that revision leaves.", "table mine"}},
+		{[]string{"migrate", "--to=61", "--drift=block"}, 0, nil},
+	} {
+		out, code := run(t, append(turn.args, database)...)
+		if code != turn.code {
+			t.Errorf("%q: exit code %d, want %d: %s", turn.args, code, turn.code, out)
+		}
+		for _, want := range turn.says {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q does not say %q: %s", turn.args, want, out)
+			}
+		}
+	}
+}
+
 func TestStatusOfNothing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "webui.db")

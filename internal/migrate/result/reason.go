@@ -94,6 +94,9 @@ const (
 	ReasonDestructive Reason = "DestructiveRevision"
 	// ReasonDatabaseOwned: the database belongs to another owner.
 	ReasonDatabaseOwned Reason = "DatabaseOwned"
+	// ReasonDrifted: the database is not what its revision leaves, and the caller
+	// refuses to migrate it.
+	ReasonDrifted Reason = "Drifted"
 	// ReasonAdoptionForbidden: the database would have to be adopted.
 	ReasonAdoptionForbidden Reason = "AdoptionForbidden"
 	// ReasonTransactionPooler: a revision needs a session of its own, which

@@ -55,6 +55,9 @@ const (
 	ExitPermanent = 12
 	ExitRefused   = 13
 	ExitLocked    = 14
+	// ExitDrift is what "schemagate verify" ends with when it finds drift. No
+	// outcome has it.
+	ExitDrift = 15
 )
 
 // ExitCode returns the exit code of the outcome. An outcome that this version
@@ -114,8 +117,21 @@ type Result struct {
 	Applied int `json:"applied"`
 	// DurationSeconds is the wall-clock time of the run.
 	DurationSeconds float64 `json:"durationSeconds"`
+	// Drift is how the database differs from what its revision leaves, before
+	// the first revision of this run, and after the last one; absent if it does
+	// not, or has not been compared.
+	Drift *Drift `json:"drift,omitempty"`
 	// Failure is where and why it failed; absent when done.
 	Failure *Failure `json:"failure,omitempty"`
+}
+
+// Drift is what a comparison of catalogs has found.
+type Drift struct {
+	// Count is the number of differences.
+	Count int `json:"count"`
+	// Differences name tables, columns and the like; they are shortened to fit
+	// MaxBytes.
+	Differences []string `json:"differences,omitempty"`
 }
 
 // Failure says where a run failed.
@@ -179,6 +195,9 @@ func (r Result) Encode() ([]byte, error) {
 		if len(line) <= MaxBytes {
 			return line, nil
 		}
+		if r.Drift.halve() {
+			continue
+		}
 		if r.Failure == nil || !r.Failure.halve() {
 			return nil, fmt.Errorf("encoding a result: %d bytes do not fit %d", len(line), MaxBytes)
 		}
@@ -206,6 +225,9 @@ const maxName = 200
 func (r Result) clean() Result {
 	r.Reason = Reason(cleanName(string(r.Reason)))
 	r.ID, r.AppVersion, r.Birth = cleanName(r.ID), cleanName(r.AppVersion), cleanName(r.Birth)
+	if r.Drift != nil {
+		r.Drift = &Drift{Count: r.Drift.Count, Differences: cleanAll(r.Drift.Differences, cleanName)}
+	}
 	if r.Failure == nil {
 		return r
 	}
@@ -245,6 +267,15 @@ func cleanName(s string) string {
 		out = append(out, c)
 	}
 	return string(out)
+}
+
+// halve shortens the list, and reports whether there was one.
+func (d *Drift) halve() bool {
+	if d == nil || len(d.Differences) == 0 {
+		return false
+	}
+	d.Differences = d.Differences[:len(d.Differences)/2]
+	return true
 }
 
 // halve shortens the longest list, and reports whether there was one.

@@ -28,6 +28,10 @@ type DatabaseSchemaStatusApplyConfiguration struct {
 	// birth says which of the histories created the database. Its catalog
 	// stays marked by it for ever.
 	Birth *apiv1alpha1.Birth `json:"birth,omitempty"`
+	// drift is how the live catalog differed from the one that the applied
+	// revision leaves when a Job looked last. Absent when it did not, or when
+	// spec.policy.drift is Ignore.
+	Drift *DriftStatusApplyConfiguration `json:"drift,omitempty"`
 	// adoptedFrom says what recorded the database's revision before it was
 	// adopted, for example "peewee 018". Absent for a database that
 	// schemagate created.
@@ -105,6 +109,14 @@ func (b *DatabaseSchemaStatusApplyConfiguration) WithTargetRevision(value *Revis
 // If called multiple times, the Birth field is set to the value of the last call.
 func (b *DatabaseSchemaStatusApplyConfiguration) WithBirth(value apiv1alpha1.Birth) *DatabaseSchemaStatusApplyConfiguration {
 	b.Birth = &value
+	return b
+}
+
+// WithDrift sets the Drift field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Drift field is set to the value of the last call.
+func (b *DatabaseSchemaStatusApplyConfiguration) WithDrift(value *DriftStatusApplyConfiguration) *DatabaseSchemaStatusApplyConfiguration {
+	b.Drift = value
 	return b
 }
 

@@ -23,6 +23,10 @@ type PolicyApplyConfiguration struct {
 	// drift says what a live catalog that differs from the expected one
 	// means. Defaults to Warn.
 	Drift *apiv1alpha1.DriftPolicy `json:"drift,omitempty"`
+	// verifyIntervalSeconds is how often a Job looks at a database at which
+	// nothing else is to be done: at its revision, and at its catalog by drift.
+	// In seconds, 60 to 2592000; without it nobody looks unasked.
+	VerifyIntervalSeconds *int32 `json:"verifyIntervalSeconds,omitempty"`
 	// takeOwnership takes the database over from another owner that is
 	// recorded in it. Set it for as long as it takes, then remove it.
 	// Defaults to false.
@@ -64,6 +68,14 @@ func (b *PolicyApplyConfiguration) WithDestructive(value apiv1alpha1.Destructive
 // If called multiple times, the Drift field is set to the value of the last call.
 func (b *PolicyApplyConfiguration) WithDrift(value apiv1alpha1.DriftPolicy) *PolicyApplyConfiguration {
 	b.Drift = &value
+	return b
+}
+
+// WithVerifyIntervalSeconds sets the VerifyIntervalSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the VerifyIntervalSeconds field is set to the value of the last call.
+func (b *PolicyApplyConfiguration) WithVerifyIntervalSeconds(value int32) *PolicyApplyConfiguration {
+	b.VerifyIntervalSeconds = &value
 	return b
 }
 
