@@ -44,7 +44,17 @@ const (
 	fencingRelease = "0.3.16"
 )
 
-var needs = map[string]int32{oldRelease: 18, newRelease: 19, fencingRelease: 20}
+// Releases of later times: all that is between the first two is additive, what is
+// before them and between the others is not.
+const (
+	laterRelease   = "0.6.6"
+	betweenRelease = "0.6.32"
+	lastRelease    = "0.9.5"
+)
+
+var needs = map[string]int32{
+	oldRelease: 18, newRelease: 19, fencingRelease: 20, laterRelease: 34, betweenRelease: 39, lastRelease: 60,
+}
 
 // world is one installation: a namespace, a database, its Secret, and the names
 // by which they are known.
