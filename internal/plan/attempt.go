@@ -154,6 +154,12 @@ func (d *decider) requireApproval(work *Work) Decision {
 }
 
 func (d *decider) fencingPending(work *Work) Decision {
+	if d.exclusive() && !work.Downgrade {
+		return d.withWork(work, d.stall(v1alpha1.ReasonFencingRevisionsPending, fmt.Sprintf(
+			"A migration to revision %d is pending. The database is a SQLite file, which is not migrated while pods have it open, "+
+				"and %d labeled pods run. Stop them, for example by scaling their workload to zero; the migration then begins by itself.",
+			work.To, d.running)))
+	}
 	what := "revisions that pods of older releases cannot live with: " +
 		names(work.Pending, func(r bundle.Revision) bool { return r.Label.Fencing() })
 	switch {

@@ -288,6 +288,32 @@ func TestLooksByInterval(t *testing.T) {
 	)
 }
 
+// TestSQLite: pods and a migration never have the file open at once, whatever the
+// revisions are. A mere look is no migration.
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	at := func() *course {
+		c := given()
+		c.Schema.Spec.Database = v1alpha1.Database{SQLite: v1alpha1.SQLite{ClaimName: "webui"}}
+		return c
+	}
+	runDecided(t, map[string]decided{
+		"nobody runs": {at().applied(61).gated("v0.9.6"), want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 61-62 Pending"}, 62, ""},
+		"additive": {
+			at().applied(61).gated("v0.9.6").running("v0.9.3"),
+			want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 59-61", ""}, 62, "SQLite file",
+		},
+		"first look": {at().gated("v0.9.6"), want{plan.Prepare, plan.Progressing, "Inspecting", "Held for a plan", "1: ?-62 Pending"}, 62, ""},
+		"first look, and pods run": {
+			at().gated("v0.9.6").running("v0.9.3"), want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Held", ""}, 62, "SQLite file",
+		},
+		"a look": {
+			at().applied(62).running("v0.9.6").annotate(v1alpha1.AnnotationVerify, "now"),
+			want{plan.Prepare, plan.Ready, "UpToDate", "Open 59-62", "1: 62-62 Pending"}, 62, "",
+		},
+	})
+}
+
 // TestDrift: what a Job has compared is recorded, and forgotten.
 func TestDrift(t *testing.T) {
 	t.Parallel()

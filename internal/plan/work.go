@@ -85,10 +85,18 @@ func (d *decider) wantsDowngrade() bool {
 	return explicit && (d.spec.Policy.Downgrade == v1alpha1.DowngradeAllow || d.spec.Policy.Downgrade == v1alpha1.DowngradeRequireApproval)
 }
 
-// inspect is a first look, which goes on to the target if that is harmless.
+// inspect is a first look, which goes on to the target if that is harmless. In a
+// SQLite file a harmless migration is one that nobody else has open, unless there
+// is nothing to migrate as far as anybody knows.
 func (d *decider) inspect(target int) *Work {
-	return d.identify(&Work{To: target, RefuseFencing: true, RefuseDestructive: !d.mayDestroy("")})
+	fence := d.exclusive() && target != int(d.status.AppliedRevision.Version)
+	return d.identify(&Work{To: target, Fence: fence, RefuseFencing: true, RefuseDestructive: !d.mayDestroy("")})
 }
+
+// exclusive reports whether pods and a migration must never work on the database
+// at once: a SQLite file has one writer at a time, and releases of the
+// application wait for it for seconds, not minutes.
+func (d *decider) exclusive() bool { return d.spec.Database.SQLite.ClaimName != "" }
 
 // verifies reports whether the database is to be looked at before anything
 // else: somebody asks for it, or the last look has not told anything.
@@ -124,6 +132,7 @@ func (d *decider) upgrade(applied int) *Work {
 	default:
 		w.Fence = fencing
 	}
+	w.Fence = w.Fence || d.exclusive()
 	w.RefuseFencing = !fencing
 	d.identify(w)
 	w.RefuseDestructive = len(w.Loss) == 0 || !d.mayDestroy(w.Digest)
