@@ -301,7 +301,8 @@ func TestSQLite(t *testing.T) {
 		"nobody runs": {at().applied(61).gated("v0.9.6"), want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 61-62 Pending"}, 62, ""},
 		"additive": {
 			at().applied(61).gated("v0.9.6").running("v0.9.3"),
-			want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 59-61", ""}, 62, "SQLite file",
+			want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 59-61", ""},
+			62, "SQLite file",
 		},
 		"first look": {at().gated("v0.9.6"), want{plan.Prepare, plan.Progressing, "Inspecting", "Held for a plan", "1: ?-62 Pending"}, 62, ""},
 		"first look, and pods run": {
@@ -309,7 +310,8 @@ func TestSQLite(t *testing.T) {
 		},
 		"a look": {
 			at().applied(62).running("v0.9.6").annotate(v1alpha1.AnnotationVerify, "now"),
-			want{plan.Prepare, plan.Ready, "UpToDate", "Open 59-62", "1: 62-62 Pending"}, 62, "",
+			want{plan.Prepare, plan.Ready, "UpToDate", "Open 59-62", "1: 62-62 Pending"},
+			62, "",
 		},
 	})
 }

@@ -113,15 +113,7 @@ func query(t *testing.T, path, statement string) (value string) {
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	directory, err := os.MkdirTemp("", "schemagate-e2e-") // not below a directory of root's
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(directory); err != nil {
-			t.Error(err)
-		}
-	})
+	directory := t.TempDir()
 	path := newFile(t, directory)
 	schema := w.newSchema()
 	schema.Spec.Database = v1alpha1.Database{SQLite: v1alpha1.SQLite{ClaimName: v1alpha1.ObjectName(w.claim(directory)), RunAsUser: new(int64(owner))}}
