@@ -123,7 +123,7 @@ test-e2e: deps ## Run the tests on a real node, which is started and removed.
 
 .PHONY: bench
 bench: deps ## Run the benchmarks.
-	SCHEMAGATE_CLUSTER_BIN=$$($(CLUSTER_TOOL) build) go test -run='^$$' -bench=. -benchmem ./...
+	SCHEMAGATE_CLUSTER_BIN=$$($(CLUSTER_TOOL) build) go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /test/bench$$)
 
 ##@ Image
 

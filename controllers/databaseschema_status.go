@@ -61,11 +61,14 @@ func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.
 	return outcome(next, actErr)
 }
 
+// conflictRecheck is when to look again after a conflict. Gates may wait for it.
+const conflictRecheck = 200 * time.Millisecond
+
 // outcome says when to look again. What others were faster with is not an
 // error: the cache will show it in a moment.
 func outcome(next plan.Decision, err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return ctrl.Result{RequeueAfter: conflictRecheck}, nil
 	}
 	return ctrl.Result{RequeueAfter: next.After}, err
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,9 +70,19 @@ type PodGateReconciler struct {
 	Metrics  *metrics.Metrics
 	Clock    clock.PassiveClock
 
-	// told is what each waiting pod was last told, so that it is told once.
-	told sync.Map
+	// told is what each waiting pod was last told, so that it is told once, and
+	// telling bounds how many are told at a time: after a start all are.
+	told    sync.Map
+	telling flowcontrol.RateLimiter
 }
+
+// How many pods are told per second why they wait, how many at once, and when
+// the others are looked at again.
+const (
+	tellRate    = 50
+	tellBurst   = 200
+	tellRecheck = 10 * time.Second
+)
 
 // Reconcile looks at one pod.
 func (r *PodGateReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -104,8 +115,12 @@ func (r *PodGateReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if release.Allowed {
 		return r.open(ctx, pod)
 	}
-	r.tell(pod, schema, release)
-	return r.unstick(ctx, pod)
+	told := r.tell(pod, schema, release)
+	result, err := r.unstick(ctx, pod)
+	if !told && result.IsZero() {
+		result.RequeueAfter = tellRecheck
+	}
+	return result, err
 }
 
 // schemaOf returns the schema that a pod names; one without a status, which
@@ -151,12 +166,17 @@ func (r *PodGateReconciler) open(ctx context.Context, pod *corev1.Pod) (ctrl.Res
 }
 
 // tell explains to whoever describes the pod why it waits: once for each reason.
-func (r *PodGateReconciler) tell(pod *corev1.Pod, schema *v1alpha1.DatabaseSchema, release plan.Admission) {
+// It returns false if that has to wait.
+func (r *PodGateReconciler) tell(pod *corev1.Pod, schema *v1alpha1.DatabaseSchema, release plan.Admission) bool {
 	key := client.ObjectKeyFromObject(pod)
 	told := string(pod.UID) + release.Reason + release.Message
-	if before, ok := r.told.Swap(key, told); ok && before == told {
-		return
+	if before, ok := r.told.Load(key); ok && before == told {
+		return true
 	}
+	if !r.telling.TryAccept() {
+		return false
+	}
+	r.told.Store(key, told)
 	var related *v1alpha1.DatabaseSchema
 	if schema.UID != "" {
 		related = schema
@@ -167,9 +187,10 @@ func (r *PodGateReconciler) tell(pod *corev1.Pod, schema *v1alpha1.DatabaseSchem
 	}
 	if related == nil {
 		r.Recorder.Eventf(pod, nil, kind, release.Reason, "Wait", "%s", note(release.Message))
-		return
+		return true
 	}
 	r.Recorder.Eventf(pod, related, kind, release.Reason, "Wait", "%s", note(release.Message))
+	return true
 }
 
 // unstick deletes a waiting pod that its StatefulSet would replace if the pod
@@ -205,6 +226,7 @@ func (r *PodGateReconciler) unstick(ctx context.Context, pod *corev1.Pod) (ctrl.
 // SetupWithManager has the reconciler called when a labeled pod or its schema
 // changes.
 func (r *PodGateReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.telling = flowcontrol.NewTokenBucketRateLimiter(tellRate, tellBurst)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("podgate").
 		For(&corev1.Pod{}, withPredicate(podChanged())).

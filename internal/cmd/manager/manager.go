@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -76,6 +77,10 @@ func Run(ctx context.Context, restConfig *rest.Config, options Options, log io.W
 	return mgr.Start(ctx)
 }
 
+// reconcileTimeout bounds the work on one object. It takes a few requests, of
+// which each takes milliseconds.
+const reconcileTimeout = time.Minute
+
 // New builds the manager: its caches hold DatabaseSchemas and labeled pods of
 // the namespaces it serves, and nothing else. The context bounds building it.
 func New(ctx context.Context, restConfig *rest.Config, options Options, logger logr.Logger) (ctrl.Manager, error) {
@@ -116,8 +121,12 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 		LeaderElectionID:              naming.LeaderElectionID,
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		// Names are unique here; tests run several operators in one process.
-		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
+		Controller: ctrlconfig.Controller{
+			// Names are unique here; tests run several operators in one process.
+			SkipNameValidation: new(true),
+			// No request may hold up a worker for ever.
+			ReconciliationTimeout: reconcileTimeout,
+		},
 	})
 	if err != nil {
 		return nil, err
