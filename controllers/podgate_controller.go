@@ -115,12 +115,19 @@ func (r *PodGateReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if release.Allowed {
 		return r.open(ctx, pod)
 	}
-	told := r.tell(pod, schema, release)
+	told := unobserved(schema) || r.tell(pod, schema, release)
 	result, err := r.unstick(ctx, pod)
 	if !told && result.IsZero() {
 		result.RequeueAfter = tellRecheck
 	}
 	return result, err
+}
+
+// unobserved reports whether a schema has just changed. What it serves is known in
+// a moment, and that brings its pods back. Told before, every pod that waits would
+// get two events for each change of the spec.
+func unobserved(schema *v1alpha1.DatabaseSchema) bool {
+	return schema.UID != "" && schema.DeletionTimestamp.IsZero() && observed(schema) != schema.Generation
 }
 
 // schemaOf returns the schema that a pod names; one without a status, which

@@ -16,7 +16,9 @@ type Repair struct {
 	// Refused are differences that no addition mends, a line each.
 	Refused []string
 	// Rebuilds are the SQLite tables that are built anew, row by row, because
-	// SQLite cannot add to them what is missing. Triggers on them are lost.
+	// SQLite cannot add to them what is missing. Triggers on them go with the old
+	// ones, and views keep them from taking their place: who carries a repair out
+	// sets both aside.
 	Rebuilds []string
 }
 

@@ -127,6 +127,8 @@ const (
 	stateIdleInTransaction    = "25P03"
 	stateSessionTimeout       = "57P05"
 	stateObjectInUse          = "55006"
+	stateDependentObjects     = "2BP01"
+	stateNotSupported         = "0A000"
 	classConnection           = "08"
 	classAuthorization        = "28"
 	classInsufficientResource = "53"
@@ -150,6 +152,9 @@ func classOfState(state string) (result.Outcome, result.Reason) {
 		return result.Transient, result.ReasonUnreachable
 	case stateInsufficientRights:
 		return result.Permanent, result.ReasonPermissionDenied
+	case stateDependentObjects, stateNotSupported:
+		// That is what PostgreSQL says when a view is on a column that changes.
+		return result.Permanent, result.ReasonOwnObject
 	case stateUnknownDatabase, stateUnknownSchema:
 		return result.Transient, result.ReasonDatabaseMissing
 	}

@@ -141,6 +141,9 @@ func (d *planDriver) begin(u *unit) error {
 			return d.blocked(&fileError{unit: u, err: fmt.Errorf("locking tables: %w", err)})
 		}
 	}
+	if err := d.tx.setAside(d.ctx); err != nil {
+		return &fileError{unit: u, err: err}
+	}
 	if err := runChecks(d.ctx, d.tx, d.engine.dialect(), d.steps, u.checks); err != nil {
 		return err
 	}

@@ -35,6 +35,10 @@ type transaction interface {
 	step.Tx
 	// lockTables locks those of the tables that exist, in a fixed order.
 	lockTables(ctx context.Context, tables []string) error
+	// setAside takes away what is not the bundle's and would keep tables from
+	// being altered, or go with them; commit puts it back. It has to be called
+	// before the first alteration, and may be called again.
+	setAside(ctx context.Context) error
 	// script runs several statements without parameters at once.
 	script(ctx context.Context, statements []string) error
 	// commit runs the bookkeeping and commits.

@@ -25,6 +25,9 @@ type engineOptions struct {
 	lockTimeout, statementTimeout time.Duration
 	// lockWait bounds the wait for the migration lock.
 	lockWait time.Duration
+	// known reports whether a revision that touches a table has a name in its
+	// files.
+	known func(table, name string) bool
 }
 
 // idleTimeout ends a transaction whose client is gone without a word, so that

@@ -48,6 +48,10 @@ END`))
 	return err
 }
 
+// setAside does nothing: PostgreSQL alters tables in place, and says what is in
+// the way.
+func (t *postgresTx) setAside(context.Context) error { return nil }
+
 func (t *postgresTx) script(ctx context.Context, statements []string) error {
 	// Without parameters this is one message, and so one round trip.
 	_, err := t.ExecContext(ctx, strings.Join(statements, ";\n"))
@@ -151,6 +155,9 @@ func (s *postgresSession) rollback(context.Context) error { return s.discard() }
 // lockTables does nothing: without a transaction a lock ends with its own
 // statement.
 func (s *postgresSession) lockTables(context.Context, []string) error { return nil }
+
+// setAside does nothing, as in a transaction.
+func (s *postgresSession) setAside(context.Context) error { return nil }
 
 func (s *postgresSession) script(ctx context.Context, statements []string) error {
 	_, err := s.ExecContext(ctx, strings.Join(statements, ";\n"))

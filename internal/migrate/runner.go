@@ -58,6 +58,7 @@ func (r *Runner) open(ctx context.Context, create bool) error {
 	r.planner = planner{options: o, engine: name, target: r.target, expected: r.expected, adoptAt: r.adoptAt}
 	engineOptions := engineOptions{
 		schema: o.Schema, lockTimeout: o.LockTimeout, statementTimeout: o.StatementTimeout, lockWait: o.RetryTimeout,
+		known: o.knownNames(name),
 	}
 	if o.Database.Engine == dburl.Postgres {
 		e, err := openPostgres(ctx, o.Database, o.ConnectTimeout, engineOptions)
@@ -384,7 +385,7 @@ func (c *run) mend(ctx context.Context, tx transaction, p *planned) error {
 	if len(p.repair.Additions) == 0 {
 		return nil
 	}
-	if err := refuseTriggers(ctx, tx, p.repair.Rebuilds); err != nil {
+	if err := tx.setAside(ctx); err != nil {
 		return err
 	}
 	for _, a := range p.repair.Additions {
@@ -405,28 +406,6 @@ func (c *run) mend(ctx context.Context, tx transaction, p *planned) error {
 		return err
 	}
 	return runChecks(ctx, tx, c.engine.dialect(), c.options.Steps, p.checks)
-}
-
-// refuseTriggers refuses to build tables of SQLite anew that have triggers,
-// which would be lost.
-func refuseTriggers(ctx context.Context, q step.Tx, tables []string) error {
-	if len(tables) == 0 {
-		return nil
-	}
-	triggers, err := readNames(ctx, q, "SELECT name || ' on ' || tbl_name FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY name")
-	if err != nil {
-		return fmt.Errorf("reading triggers: %w", err)
-	}
-	triggers = slices.DeleteFunc(triggers, func(trigger string) bool {
-		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasSuffix(trigger, " on "+table) })
-	})
-	if len(triggers) == 0 {
-		return nil
-	}
-	e := permanent(result.ReasonCatalogDiffers,
-		"tables have to be built anew to add what they lack, and would lose triggers; drop them first: %s", strings.Join(triggers, ", "))
-	e.Failure.Found = triggers
-	return e
 }
 
 // record writes bookkeeping without running a revision, if the database is

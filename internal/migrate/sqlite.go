@@ -243,7 +243,10 @@ type sqliteTx struct {
 	engine *sqliteEngine
 	// before is the schema as the transaction found it.
 	before schemaFacts
-	done   bool
+	// own are the views, triggers and indexes that it found when it set them
+	// aside; nil before.
+	own  []ownObject
+	done bool
 }
 
 func (t *sqliteTx) blockers() []result.Blocker { return nil }
@@ -257,6 +260,9 @@ func (t *sqliteTx) script(ctx context.Context, statements []string) error {
 }
 
 func (t *sqliteTx) commit(ctx context.Context, bookkeeping []string) error {
+	if err := t.putBack(ctx); err != nil {
+		return err
+	}
 	after, err := countViolations(ctx, t.Conn)
 	if err != nil {
 		return err

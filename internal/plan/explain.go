@@ -41,6 +41,7 @@ var advice = map[result.Reason]string{
 	result.ReasonVersionChangedByOthers: "The application or another tool has changed the version that is recorded in the database. Set ENABLE_DB_MIGRATIONS=false in the application.",
 	result.ReasonUnknownDatabase:        "The database is not empty, and not one of this application. Point spec.database at another one, or empty it.",
 	result.ReasonCatalogDiffers:         "The database is not what its recorded revision promises: tables or columns differ.",
+	result.ReasonOwnObject:              "A view, an index, a trigger or a column that is not the application's does not survive a revision. Change or drop it, then ask for another attempt.",
 	result.ReasonForeignKeys:            "A revision left references to rows that do not exist; it was rolled back.",
 	result.ReasonInternal:               "The migration failed for a reason that has no name of its own; see the log of its Job.",
 

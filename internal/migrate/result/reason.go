@@ -73,6 +73,9 @@ const (
 	ReasonUnknownDatabase Reason = "UnknownDatabase"
 	// ReasonCatalogDiffers: the database is not what its revision promises.
 	ReasonCatalogDiffers Reason = "CatalogDiffers"
+	// ReasonOwnObject: a view, an index, a trigger or a column of the user's does
+	// not survive a revision.
+	ReasonOwnObject Reason = "OwnObject"
 	// ReasonForeignKeys: a revision left references to rows that do not exist.
 	ReasonForeignKeys Reason = "ForeignKeys"
 	// ReasonInternal: an error that has no reason of its own.
