@@ -71,6 +71,6 @@ func (c check) count(ctx context.Context, q step.Tx, dialect step.Dialect, steps
 	if fn == nil {
 		return 0, permanent(result.ReasonBundleInvalid, "the check %s is not part of this program", c.Step)
 	}
-	rows, err := fn(ctx, step.NewRun(q, dialect, nil))
+	rows, err := fn(ctx, step.NewCheckRun(q, dialect))
 	return total + rows, err
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -196,13 +197,21 @@ func (e *sqliteEngine) readReferences(ctx context.Context) error {
 	if e.references != nil && version == e.version {
 		return nil
 	}
-	references, err := countViolations(ctx, e.conn)
+	references, err := countViolations(ctx, e.conn, nil)
 	e.references, e.version = references, version
 	return err
 }
 
-func countViolations(ctx context.Context, q step.Tx) (out map[reference]int64, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT "table", "parent", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`)
+// countViolations counts the rows that refer to rows which are not there: of all
+// tables, or of those given and of the ones that refer to them.
+func countViolations(ctx context.Context, q step.Tx, tables []string) (out map[reference]int64, err error) {
+	query := `SELECT "table", "parent", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`
+	if tables != nil {
+		query = `SELECT c."table", c."parent", count(*) FROM sqlite_master AS m, pragma_foreign_key_check(m.name) AS c
+			WHERE m.type = 'table' AND (` + amongTables("m.name", tables) + ` OR EXISTS (
+				SELECT 1 FROM pragma_foreign_key_list(m.name) AS f WHERE ` + amongTables(`f."table"`, tables) + `)) GROUP BY 1, 2`
+	}
+	rows, err := q.QueryContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("checking foreign keys: %w", err)
 	}
@@ -217,6 +226,15 @@ func countViolations(ctx context.Context, q step.Tx) (out map[reference]int64, e
 		out[r] = n
 	}
 	return out, rows.Err()
+}
+
+// amongTables is a condition: that an expression is one of the names.
+func amongTables(expression string, names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = literal(name)
+	}
+	return expression + " COLLATE NOCASE IN (" + strings.Join(quoted, ", ") + ")"
 }
 
 // compareReferences refuses violations that were not there before. Fewer are
@@ -245,14 +263,20 @@ type sqliteTx struct {
 	before schemaFacts
 	// own are the views, triggers and indexes that it found when it set them
 	// aside; nil before.
-	own  []ownObject
-	done bool
+	own []ownObject
+	// touched are the tables that may have changed; nil means any.
+	touched []string
+	done    bool
 }
 
 func (t *sqliteTx) blockers() []result.Blocker { return nil }
 
-// lockTables does nothing: BEGIN IMMEDIATE has locked the file.
-func (t *sqliteTx) lockTables(context.Context, []string) error { return nil }
+// lockTables locks nothing, because BEGIN IMMEDIATE has locked the file. It notes
+// what is about to change.
+func (t *sqliteTx) lockTables(_ context.Context, tables []string) error {
+	t.touched = append(t.touched, tables...)
+	return nil
+}
 
 func (t *sqliteTx) script(ctx context.Context, statements []string) error {
 	_, err := t.ExecContext(ctx, strings.Join(statements, ";\n"))
@@ -263,7 +287,7 @@ func (t *sqliteTx) commit(ctx context.Context, bookkeeping []string) error {
 	if err := t.putBack(ctx); err != nil {
 		return err
 	}
-	after, err := countViolations(ctx, t.Conn)
+	after, err := t.violations(ctx)
 	if err != nil {
 		return err
 	}
@@ -279,6 +303,20 @@ func (t *sqliteTx) commit(ctx context.Context, bookkeeping []string) error {
 	t.done = true
 	t.engine.references = maps.Clone(after)
 	return nil
+}
+
+// violations counts those of all tables, but looks only at what may have changed.
+func (t *sqliteTx) violations(ctx context.Context) (map[reference]int64, error) {
+	counted, err := countViolations(ctx, t.Conn, t.touched)
+	if err != nil || t.touched == nil {
+		return counted, err
+	}
+	for r, n := range t.engine.references {
+		if _, ok := counted[r]; !ok && !slices.Contains(t.touched, r.table) && !slices.Contains(t.touched, r.parent) {
+			counted[r] = n
+		}
+	}
+	return counted, nil
 }
 
 func (t *sqliteTx) rollback(ctx context.Context) error {

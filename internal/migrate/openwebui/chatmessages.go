@@ -42,12 +42,17 @@ func checkChatDocuments(ctx context.Context, run *step.Run) (int64, error) {
 	}
 	var refused int64
 	err = run.Read(ctx, messageChats, func(batch []step.Row) error {
-		for _, row := range batch {
-			source, _ := row.Text(2)
-			if _, err := pyjson.Decode(source); err != nil && declared != "json" {
-				continue
+		wrong := make([]bool, len(batch))
+		inParallel(len(batch), func(i int) {
+			source, _ := batch[i].Text(2)
+			if _, ok := decodeChat(source); ok {
+				return
 			}
-			if _, ok := decodeChat(source); !ok {
+			_, err := pyjson.Decode(source)
+			wrong[i] = err == nil || declared == "json"
+		})
+		for _, is := range wrong {
+			if is {
 				refused++
 			}
 		}
@@ -68,16 +73,13 @@ func copyMessages(ctx context.Context, run *step.Run) error {
 		return err
 	}
 	var done, refused int64
-	err = run.Read(ctx, messageChats, func(batch []step.Row) error {
+	err = run.Stream(ctx, messageChats, func(batch []step.Row) error {
 		var rows [][]any
-		for _, row := range batch {
-			source, _ := row.Text(2)
-			document, ok := decodeChat(source)
-			if !ok {
+		for _, of := range m.rowsOf(batch) {
+			if !of.ok {
 				refused++
-				continue
 			}
-			rows = m.appendRows(rows, row, document)
+			rows = append(rows, of.rows...)
 		}
 		done += int64(len(batch))
 		run.Progress(done, total)
@@ -156,6 +158,33 @@ func (m *messageCopier) prepare(ctx context.Context, run *step.Run) (err error) 
 		return fmt.Errorf("comparing the ids of chats: %w", err)
 	}
 	return nil
+}
+
+// chatRows are the rows of one chat, and whether its document can be read.
+type chatRows struct {
+	rows [][]any
+	ok   bool
+}
+
+// rowsOf returns the rows of chats. Those of chats whose ids are alike depend on
+// each other and are made in order.
+func (m *messageCopier) rowsOf(batch []step.Row) []chatRows {
+	out := make([]chatRows, len(batch))
+	documents := make([]*pyjson.Object, len(batch))
+	inParallel(len(batch), func(i int) {
+		source, _ := batch[i].Text(2)
+		documents[i], out[i].ok = decodeChat(source)
+		if id, _ := batch[i].Text(0); out[i].ok && !m.alike[id] {
+			out[i].rows = m.appendRows(nil, batch[i], documents[i])
+			documents[i] = nil
+		}
+	})
+	for i, row := range batch {
+		if id, _ := row.Text(0); out[i].ok && m.alike[id] {
+			out[i].rows = m.appendRows(nil, row, documents[i])
+		}
+	}
+	return out
 }
 
 // appendRows appends the rows of the messages of a chat.

@@ -38,14 +38,27 @@ func (f fill) check(ctx context.Context, run *step.Run) (int64, error) {
 	}
 	var refused int64
 	err := run.Read(ctx, query, func(batch []step.Row) error {
-		for _, row := range batch {
-			if _, ok := f.value(row, run.Dialect); !ok {
+		for _, v := range f.values(batch, run.Dialect) {
+			if !v.ok {
 				refused++
 			}
 		}
 		return nil
 	})
 	return refused, err
+}
+
+// filled is what value returns.
+type filled struct {
+	value any
+	ok    bool
+}
+
+// values returns what a batch of rows gets.
+func (f fill) values(batch []step.Row, dialect step.Dialect) []filled {
+	out := make([]filled, len(batch))
+	inParallel(len(batch), func(i int) { out[i].value, out[i].ok = f.value(batch[i], dialect) })
+	return out
 }
 
 // apply fills the column.
@@ -59,13 +72,12 @@ func (f fill) apply(ctx context.Context, run *step.Run) error {
 	}
 	err := run.Read(ctx, f.query[run.Dialect], func(batch []step.Row) error {
 		var rows [][]any
-		for _, row := range batch {
-			value, ok := f.value(row, run.Dialect)
+		for i, v := range f.values(batch, run.Dialect) {
 			switch {
-			case !ok:
+			case !v.ok:
 				refused++
-			case value != nil:
-				rows = append(rows, []any{text(row, 0), value})
+			case v.value != nil:
+				rows = append(rows, []any{text(batch[i], 0), v.value})
 			}
 		}
 		done += int64(len(batch))

@@ -118,7 +118,7 @@ func check(t *testing.T, db *sql.DB, dialect step.Dialect, name string) int64 {
 			t.Error(err)
 		}
 	}()
-	n, err := Steps().Checks[name](t.Context(), step.NewRun(tx, dialect, nil))
+	n, err := Steps().Checks[name](t.Context(), step.NewCheckRun(tx, dialect))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	firstRows   = 64
 	maxRows     = 4096
-	targetBytes = 8 << 20
+	targetBytes = 4 << 20
 )
 
 // Row is one row as the driver returned it, in the order of the query's
@@ -68,14 +68,64 @@ func (r Row) Bool(i int) (value, ok bool) {
 // error of fn ends the reading and is returned unchanged.
 //
 // On PostgreSQL it is a cursor, on SQLite a temporary table, because reading
-// a table while changing it is undefined there.
+// a table while changing it is undefined there. A check changes nothing, so its
+// rows are not copied.
 func (r *Run) Read(ctx context.Context, query string, fn func(batch []Row) error) error {
 	r.cursors++
 	name := fmt.Sprintf("schemagate_read_%d", r.cursors)
-	if r.Dialect == Postgres {
+	switch {
+	case r.Dialect == Postgres:
 		return r.readCursor(ctx, name, query, fn)
+	case r.readOnly:
+		return r.readOpen(ctx, query, fn)
 	}
 	return r.readTemporary(ctx, name, query, fn)
+}
+
+// Stream is Read for an fn that writes to no table that the query reads. On
+// SQLite that spares a copy of all rows: they are read while fn runs.
+func (r *Run) Stream(ctx context.Context, query string, fn func(batch []Row) error) error {
+	if r.Dialect == SQLite {
+		return r.readOpen(ctx, query, fn)
+	}
+	return r.Read(ctx, query, fn)
+}
+
+// readOpen hands out rows while the statement that reads them is open, which only
+// SQLite can do beside others.
+func (r *Run) readOpen(ctx context.Context, query string, fn func([]Row) error) (err error) {
+	rows, err := r.Tx.QueryContext(ctx, query)
+	if err != nil {
+		return fmt.Errorf("reading rows: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	var batch []Row
+	bytes := 0
+	for rows.Next() {
+		row, err := scan(rows, len(columns))
+		if err != nil {
+			return fmt.Errorf("reading rows: %w", err)
+		}
+		batch = append(batch, row)
+		if bytes += weight(row); bytes < targetBytes && len(batch) < maxRows {
+			continue
+		}
+		if err := fn(batch); err != nil {
+			return err
+		}
+		batch, bytes = nil, 0
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("reading rows: %w", err)
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return fn(batch)
 }
 
 func (r *Run) readCursor(ctx context.Context, name, query string, fn func([]Row) error) error {

@@ -95,7 +95,13 @@ type Run struct {
 	Dialect Dialect
 
 	progress func(done, total int64)
+	readOnly bool
 	cursors  int
+}
+
+// NewCheckRun binds a run to a transaction in which nothing is written.
+func NewCheckRun(tx Tx, dialect Dialect) *Run {
+	return &Run{Tx: tx, Dialect: dialect, readOnly: true}
 }
 
 // NewRun binds a run to a transaction. progress may be nil. The engine calls
