@@ -1,11 +1,7 @@
 package bundle_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -49,30 +45,6 @@ func (p place) program(tb testing.TB, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(tb.Context(), os.Args[0], args...) //nolint:gosec // this very binary
 	cmd.Env = append(os.Environ(), envProgram+"=1", "DATABASE_URL="+p.url)
 	return cmd
-}
-
-// line is what the program writes about a revision, or in the end.
-type line struct {
-	Kind            string  `json:"kind"`
-	Revision        int     `json:"revision"`
-	DurationSeconds float64 `json:"durationSeconds"`
-	Outcome         string  `json:"outcome"`
-	To              int     `json:"to"`
-}
-
-func lines(tb testing.TB, output []byte) (out []line) {
-	tb.Helper()
-	for decoder := json.NewDecoder(bytes.NewReader(output)); ; {
-		var l line
-		err := decoder.Decode(&l)
-		if err == io.EOF {
-			return out
-		}
-		if err != nil {
-			tb.Fatalf("%v, in\n%s", err, output)
-		}
-		out = append(out, l)
-	}
 }
 
 var (
@@ -182,80 +154,4 @@ func TestKilledAnywhere(t *testing.T) {
 			}
 		})
 	}
-}
-
-// BenchmarkLargeHistory migrates 20,000 chats of 20 messages from revision 22 to
-// the last one, in a process of its own, and compares the two heaviest revisions
-// with the database's own work on the same bytes. SCHEMAGATE_BENCH_CHATS is
-// another number of chats.
-func BenchmarkLargeHistory(b *testing.B) {
-	size := people.Size{Chats: number(b, "SCHEMAGATE_BENCH_CHATS", 20_000), Messages: 20}
-	for dialect, open := range engines {
-		b.Run(string(dialect), func(b *testing.B) {
-			for b.Loop() {
-				benchLargeHistory(b, open(b), size)
-			}
-			b.ReportMetric(0, "ns/op") // it would count loading
-		})
-	}
-}
-
-func benchLargeHistory(b *testing.B, p place, size people.Size) {
-	b.Helper()
-	p.migrate(b, people.Revision, bundle.BirthPeewee)
-	if err := people.Load(b.Context(), p.db, p.dialect, size); err != nil {
-		b.Fatal(err)
-	}
-	statements := floors[string(p.dialect)]
-	b.ReportMetric(p.timed(b, statements[23]), "floor-23-s")
-
-	cmd := p.program(b, "migrate", "--to=76", "--output=json")
-	began := time.Now()
-	output, err := cmd.Output()
-	if err != nil {
-		b.Fatalf("%v: %s", err, output)
-	}
-	total := time.Since(began).Seconds()
-	b.ReportMetric(total, "total-s")
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MiB")
-		b.ReportMetric(float64(usage.Utime.Sec)+float64(usage.Utime.Usec)/1e6, "cpu-s")
-	}
-	for _, l := range lines(b, output) {
-		if l.Kind == "applied" && l.DurationSeconds > total/40 {
-			b.ReportMetric(l.DurationSeconds, fmt.Sprintf("revision-%d-s", l.Revision))
-		}
-	}
-	b.ReportMetric(p.timed(b, statements[49]), "floor-49-s")
-}
-
-// floors are what the databases need for the bytes of a revision.
-var floors = map[string]map[int]string{
-	"postgres": {
-		23: `ALTER TABLE chat ALTER COLUMN chat TYPE json USING chat::json`,
-		49: `CREATE TABLE floor (LIKE chat_message INCLUDING ALL); INSERT INTO floor SELECT * FROM chat_message`,
-	},
-	"sqlite": {
-		23: `CREATE TABLE floor AS SELECT * FROM chat`,
-		49: `CREATE TABLE floor AS SELECT * FROM chat_message`,
-	},
-}
-
-// timed runs statements in a transaction that it takes back, and returns how many
-// seconds they took.
-func (p place) timed(tb testing.TB, statements string) float64 {
-	tb.Helper()
-	tx, err := p.db.BeginTx(tb.Context(), nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	began := time.Now()
-	if _, err := tx.ExecContext(tb.Context(), statements); err != nil {
-		tb.Fatal(err)
-	}
-	took := time.Since(began).Seconds()
-	if err := tx.Rollback(); err != nil {
-		tb.Fatal(err)
-	}
-	return took
 }
