@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -132,25 +134,62 @@ func benchLargeHistory(b *testing.B, p place, size people.Size) {
 	}
 	statements := floors[string(p.dialect)]
 	b.ReportMetric(p.timed(b, statements[23]), "floor-23-s")
-
-	cmd := p.program(b, "migrate", "--to=76", "--output=json")
-	began := time.Now()
-	output, err := cmd.Output()
-	if err != nil {
-		b.Fatalf("%v: %s", err, output)
-	}
-	total := time.Since(began).Seconds()
+	total, peak, output := p.measured(b, newest)
 	b.ReportMetric(total, "total-s")
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MiB")
-		b.ReportMetric(float64(usage.Utime.Sec)+float64(usage.Utime.Usec)/1e6, "cpu-s")
-	}
+	b.ReportMetric(peak, "peak-MiB")
 	for _, l := range lines(b, output) {
 		if l.Kind == "applied" && l.DurationSeconds > total/40 {
 			b.ReportMetric(l.DurationSeconds, fmt.Sprintf("revision-%d-s", l.Revision))
 		}
 	}
 	b.ReportMetric(p.timed(b, statements[49]), "floor-49-s")
+}
+
+// BenchmarkHeavyRevisions does the same with a process for each heavy revision,
+// whose peak is that revision's.
+func BenchmarkHeavyRevisions(b *testing.B) {
+	size := people.Size{Chats: number(b, "SCHEMAGATE_BENCH_CHATS", 20_000), Messages: 20}
+	for dialect, open := range engines {
+		b.Run(string(dialect), func(b *testing.B) {
+			for b.Loop() {
+				p := open(b)
+				p.migrate(b, people.Revision, bundle.BirthPeewee)
+				if err := people.Load(b.Context(), p.db, p.dialect, size); err != nil {
+					b.Fatal(err)
+				}
+				for _, heavy := range []int{23, 24, 49, 68, 76} {
+					p.migrate(b, heavy-1, bundle.BirthPeewee)
+					seconds, peak, _ := p.measured(b, heavy)
+					b.ReportMetric(seconds, fmt.Sprintf("revision-%d-s", heavy))
+					b.ReportMetric(peak, fmt.Sprintf("revision-%d-MiB", heavy))
+				}
+			}
+			b.ReportMetric(0, "ns/op") // it would count loading
+		})
+	}
+}
+
+// measured migrates in a process of its own.
+func (p place) measured(b *testing.B, target int) (seconds, peakMiB float64, output []byte) {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "peak")
+	cmd := p.program(b, "migrate", fmt.Sprintf("--to=%d", target), "--output=json")
+	cmd.Env = append(cmd.Env, envPeak+"="+file)
+	began := time.Now()
+	output, err := cmd.Output()
+	if err != nil {
+		b.Fatalf("%v: %s", err, output)
+	}
+	seconds = time.Since(began).Seconds()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	kilobytes, err := strconv.Atoi(string(text))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return seconds, float64(kilobytes) / 1024, output
 }
 
 // floors are what the databases need for the bytes of a revision.

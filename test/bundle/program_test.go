@@ -27,6 +27,10 @@ const (
 	// envKills and envSeed change how often, and when, the program is killed.
 	envKills = "SCHEMAGATE_TEST_KILLS"
 	envSeed  = "SCHEMAGATE_TEST_SEED"
+	// envPeak names a file that the program writes its peak memory to, as the
+	// kernel spells it. What the kernel tells the parent is never less than the
+	// parent's own.
+	envPeak = "SCHEMAGATE_TEST_PEAK"
 )
 
 func TestMain(m *testing.M) {
@@ -36,7 +40,23 @@ func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	code := root.Run(ctx, root.NewCmd(), os.Args[1:], os.Stdout, os.Stderr)
 	stop()
+	if err := writePeak(os.Getenv(envPeak)); err != nil {
+		panic(err)
+	}
 	os.Exit(code)
+}
+
+var peak = regexp.MustCompile(`VmHWM:\s*([0-9]+) kB`)
+
+func writePeak(file string) error {
+	if file == "" {
+		return nil
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, peak.FindSubmatch(status)[1], 0o600) //nolint:gosec // a test names the file
 }
 
 // program is the program in a process of its own, working on a database.
