@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/testr"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -199,7 +198,7 @@ func TestManager(t *testing.T) {
 				unlabeled.Labels = nil
 				create(t, unlabeled)
 			}
-			c := startManager(t, server.Config, home, options, testr.New(t))
+			c := startManager(t, server.Config, home, options, logr.Discard())
 
 			for _, n := range []string{namespace, other} {
 				want := 1
