@@ -33,6 +33,7 @@ func TrimPod(object any) (any, error) {
 	if owner := metav1.GetControllerOf(pod); owner != nil {
 		trimmed.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
+	trimmed.Spec.TerminationGracePeriodSeconds = pod.Spec.TerminationGracePeriodSeconds
 	trimmed.Spec.NodeName, trimmed.Spec.SchedulingGates = pod.Spec.NodeName, pod.Spec.SchedulingGates
 	for _, container := range pod.Spec.Containers {
 		trimmed.Spec.Containers = append(trimmed.Spec.Containers, corev1.Container{Name: container.Name, Image: container.Image})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,7 +17,6 @@ import (
 	"github.com/schemagate/schemagate/internal/migrationjob"
 	"github.com/schemagate/schemagate/internal/naming"
 	"github.com/schemagate/schemagate/internal/plan"
-	"github.com/schemagate/schemagate/internal/schedgate"
 )
 
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create;patch;delete
@@ -28,11 +26,17 @@ import (
 // act carries a recorded decision out. It writes children only, and everything
 // it does can be done twice.
 func (r *DatabaseSchemaReconciler) act(ctx context.Context, schema *v1alpha1.DatabaseSchema, next plan.Decision) error {
+	return errors.Join(r.evict(ctx, schema, next.Evict), r.do(ctx, schema, next))
+}
+
+func (r *DatabaseSchemaReconciler) do(ctx context.Context, schema *v1alpha1.DatabaseSchema, next plan.Decision) error {
 	switch next.Action {
 	case plan.Discard:
 		return r.discard(ctx, schema, next.Strays)
 	case plan.Prepare:
 		return r.prepare(ctx, schema, next.Work)
+	case plan.Help:
+		return r.help(ctx, schema, *next.Helper)
 	case plan.Drain:
 		return r.stamp(ctx, schema)
 	case plan.StartJob:
@@ -51,7 +55,7 @@ func (r *DatabaseSchemaReconciler) prepare(ctx context.Context, schema *v1alpha1
 	job := migrationjob.New(migrationjob.Options{
 		Schema: schema, Name: attempt.Job, Decision: attempt.Decision, Attempt: attempt.Number,
 		Image: r.Image, Cluster: r.Cluster, Target: work.To, Expect: work.From,
-		RefuseFencing: work.RefuseFencing, RefuseDestructive: work.RefuseDestructive, AllowDowngrade: work.Downgrade,
+		Fence: work.Fence, RefuseFencing: work.RefuseFencing, RefuseDestructive: work.RefuseDestructive, AllowDowngrade: work.Downgrade,
 	})
 	err := r.Client.Create(ctx, job, client.FieldOwner(naming.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
@@ -59,7 +63,7 @@ func (r *DatabaseSchemaReconciler) prepare(ctx context.Context, schema *v1alpha1
 			return fmt.Errorf("creating Job %s: %w", job.Name, err)
 		}
 		log.FromContext(ctx).Info("Created a Job", "job", job.Name, "revision", work.To)
-		return nil
+		return r.warnDeadlines(ctx, schema, work)
 	}
 	// The cache lags behind, or the name is taken.
 	existing := &batchv1.Job{}
@@ -106,31 +110,6 @@ func (r *DatabaseSchemaReconciler) discard(ctx context.Context, schema *v1alpha1
 		log.FromContext(ctx).Info("Deleted a Job", "job", stray.Name)
 	}
 	return errors.Join(errs...)
-}
-
-// stamp marks every pod that waits with the hold. The mark means nothing in
-// itself: it gives the pod another resourceVersion, so that a gate that another
-// operator process is about to open, by a decision of before, stays closed.
-func (r *DatabaseSchemaReconciler) stamp(ctx context.Context, schema *v1alpha1.DatabaseSchema) error {
-	pods := &corev1.PodList{}
-	if err := r.APIReader.List(ctx, pods, client.InNamespace(schema.Namespace),
-		client.MatchingLabels{v1alpha1.LabelSchema: schema.Name}); err != nil {
-		return fmt.Errorf("listing labeled pods: %w", err)
-	}
-	hold := schema.Status.Attempt.Job // every attempt has another
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if !schedgate.Has(pod) || pod.Annotations[v1alpha1.AnnotationHold] == hold {
-			continue
-		}
-		err := r.patch(ctx, pod, map[string]any{"metadata": map[string]any{
-			"uid": pod.UID, "annotations": map[string]any{v1alpha1.AnnotationHold: hold},
-		}})
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("stamping pod %s: %w", pod.Name, err)
-		}
-	}
-	return nil
 }
 
 // patch sends a merge patch.

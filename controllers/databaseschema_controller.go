@@ -55,7 +55,13 @@ func (r *DatabaseSchemaReconciler) Reconcile(ctx context.Context, req ctrl.Reque
 		return ctrl.Result{}, err
 	}
 	next := plan.Next(observed)
-	if next.Action != plan.Idle && isRecorded(schema.Status, next.Status) {
+	if missing, err := r.missesCronJob(ctx, schema, next); err != nil {
+		return ctrl.Result{}, err
+	} else if missing {
+		observed.CronJobMissing = true
+		next = plan.Next(observed)
+	}
+	if (next.Action != plan.Idle || len(next.Evict) > 0) && isRecorded(schema.Status, next.Status) {
 		err = r.act(ctx, schema, next)
 	}
 	return r.finish(ctx, schema, next, err)

@@ -31,6 +31,7 @@ func (r *DatabaseSchemaReconciler) SetupWithManager(ctx context.Context, mgr ctr
 		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, fieldSchema, indexPod),
 		mgr.GetFieldIndexer().IndexField(ctx, &batchv1.Job{}, fieldSchema, indexJob),
 		mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.DatabaseSchema{}, fieldDatabase, indexDatabase),
+		mgr.GetFieldIndexer().IndexField(ctx, NewReplicaSet(), fieldSchema, indexPod),
 		jobPods.IndexField(ctx, &corev1.Pod{}, fieldSchema, indexJob),
 	); err != nil {
 		return err
@@ -40,6 +41,7 @@ func (r *DatabaseSchemaReconciler) SetupWithManager(ctx context.Context, mgr ctr
 		For(&v1alpha1.DatabaseSchema{}).
 		Watches(&v1alpha1.DatabaseSchema{}, handler.EnqueueRequestsFromMapFunc(r.siblings), withPredicate(databaseChanged())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(toSchema(indexPod)), withPredicate(podChanged())).
+		WatchesMetadata(NewReplicaSet(), handler.EnqueueRequestsFromMapFunc(toSchema(indexPod)), withPredicate(replicaSetChanged())).
 		Owns(&batchv1.Job{}).
 		WatchesRawSource(source.Kind(jobPods, &corev1.Pod{}, handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, pod *corev1.Pod) []reconcile.Request { return requests(pod, indexJob) }))).

@@ -68,12 +68,22 @@ func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1al
 	}
 	byJob := map[types.UID][]corev1.Pod{}
 	for _, pod := range pods.Items {
+		if migrationjob.PurposeOf(&pod) == migrationjob.PurposeBackup {
+			continue // The label is not ours to set on it.
+		}
 		owner := ptr.Deref(metav1.GetControllerOf(&pod), metav1.OwnerReference{})
 		byJob[owner.UID] = append(byJob[owner.UID], pod)
 	}
 	for i := range jobs.Items {
 		job := &jobs.Items[i]
 		if !metav1.IsControlledBy(job, schema) {
+			continue
+		}
+		if migrationjob.PurposeOf(job) != "" {
+			state, waiting := migrationjob.ReadHelper(job, byJob[job.UID])
+			if job.DeletionTimestamp.IsZero() {
+				o.Helpers = append(o.Helpers, plan.HelperRun{Name: job.Name, State: state, Waiting: waiting})
+			}
 			continue
 		}
 		run := migrationjob.Read(job, byJob[job.UID], o.Now)
@@ -90,7 +100,9 @@ func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1al
 	}
 	// Pods whose Job is gone.
 	for _, left := range byJob {
-		o.PodsLeft += migrationjob.PodsLeft(left, o.Now)
+		if migrationjob.PurposeOf(&left[0]) == "" {
+			o.PodsLeft += migrationjob.PodsLeft(left, o.Now)
+		}
 	}
 	return nil
 }
@@ -110,18 +122,28 @@ func (r *DatabaseSchemaReconciler) observePods(ctx context.Context, schema *v1al
 	if err != nil {
 		return fmt.Errorf("listing labeled pods: %w", err)
 	}
+	superseded, err := r.superseded(ctx, schema, pods.Items)
+	if err != nil {
+		return err
+	}
 	for i := range pods.Items {
 		if pod := &pods.Items[i]; pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			o.Pods = append(o.Pods, observePod(pod))
+			o.Pods = append(o.Pods, observePod(pod, isSuperseded(pod, superseded)))
 		}
 	}
 	return nil
 }
 
-func observePod(pod *corev1.Pod) plan.Pod {
+func observePod(pod *corev1.Pod, superseded bool) plan.Pod {
 	need, err := requirement.Of(pod)
+	image := ""
+	if container, err := requirement.Container(pod); err == nil {
+		image = container.Image
+	}
 	return plan.Pod{
-		Name: pod.Name, Gated: schedgate.Has(pod), Terminating: !pod.DeletionTimestamp.IsZero(),
+		Name: pod.Name, UID: string(pod.UID), Created: pod.CreationTimestamp.Time, Image: image, Superseded: superseded,
+		Abrupt: ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, 1) == 0,
+		Gated:  schedgate.Has(pod), Terminating: !pod.DeletionTimestamp.IsZero(),
 		Hold: pod.Annotations[v1alpha1.AnnotationHold], Requirement: need, Unknown: err,
 	}
 }

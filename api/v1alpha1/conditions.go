@@ -45,15 +45,40 @@ const (
 	// ReasonInspecting: a Job finds out where the database stands.
 	ReasonInspecting = "Inspecting"
 
-	// ReasonHolding: pods are held until the last of them has stopped, because
-	// a pending revision is fencing.
+	// ReasonHolding: pods are held because a pending revision is fencing, and
+	// the migration starts when every API server has heard of it.
 	ReasonHolding = "Holding"
+
+	// ReasonDraining: running pods that the pending revisions would break are
+	// being ended.
+	ReasonDraining = "Draining"
+
+	// ReasonDrainTimeout: pods are still there after
+	// spec.rollout.drainTimeoutSeconds.
+	ReasonDrainTimeout = "DrainTimeout"
+
+	// ReasonCheckingImage: before anything is drained, a short pod shows that
+	// the image of the pods that wait can be pulled.
+	ReasonCheckingImage = "CheckingImage"
+
+	// ReasonApplicationImageUnavailable: it cannot, so nothing is drained.
+	ReasonApplicationImageUnavailable = "ApplicationImageUnavailable"
+
+	// ReasonBackingUp: the Job made from spec.rollout.before.cronJob runs.
+	ReasonBackingUp = "BackingUp"
+
+	// ReasonBackupFailed: that Job has failed.
+	ReasonBackupFailed = "BackupFailed"
+
+	// ReasonCronJobMissing: spec.rollout.before.cronJob does not exist.
+	ReasonCronJobMissing = "CronJobMissing"
 
 	// ReasonCleaningUp: a Job that no plan stands behind any more is removed.
 	ReasonCleaningUp = "CleaningUp"
 
-	// ReasonFencingRevisionsPending: a pending revision is fencing, and labeled
-	// pods run that it would break.
+	// ReasonFencingRevisionsPending: a pending revision is fencing, labeled pods
+	// run that it would break, and spec.gate is Open, so that whatever is ended
+	// comes back.
 	ReasonFencingRevisionsPending = "FencingRevisionsPending"
 
 	// ReasonDowngradeRequired: pods need an older revision than the database

@@ -246,6 +246,11 @@ type Attempt struct {
 	// +kubebuilder:validation:Minimum=1
 	To int32 `json:"to,omitempty"`
 
+	// startTime is when the attempt was decided. Where it drains, the drain is
+	// measured from here.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
 	// state says how far the attempt is.
 	// +required
 	State AttemptState `json:"state,omitempty"`

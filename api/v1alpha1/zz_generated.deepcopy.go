@@ -18,6 +18,10 @@ func (in *Attempt) DeepCopyInto(out *Attempt) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.StartTime != nil {
+		in, out := &in.StartTime, &out.StartTime
+		*out = (*in).DeepCopy()
+	}
 	if in.Failures != nil {
 		in, out := &in.Failures, &out.Failures
 		*out = new(int32)

@@ -11,11 +11,11 @@ import (
 
 // Metrics are the operator's own metrics. They are safe for concurrent use.
 type Metrics struct {
-	applied, target, waiting *prometheus.GaugeVec
-	migration                *prometheus.HistogramVec
-	failures                 *prometheus.CounterVec
-	opened                   prometheus.Counter
-	wait                     prometheus.Histogram
+	applied, target, waiting, open *prometheus.GaugeVec
+	migration                      *prometheus.HistogramVec
+	failures                       *prometheus.CounterVec
+	opened, drained                prometheus.Counter
+	wait                           prometheus.Histogram
 }
 
 // New registers the metrics. It panics when one is registered already, as
@@ -54,7 +54,15 @@ func New(registry prometheus.Registerer) *Metrics {
 			Buckets: []float64{0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
 		}),
 	}
-	registry.MustRegister(m.applied, m.target, m.waiting, m.migration, m.failures, m.opened, m.wait)
+	m.drained = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "schemagate", Subsystem: "drain", Name: "pods_total",
+		Help: "Running pods that were deleted because a migration would have broken them.",
+	})
+	m.open = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: "schemagate", Subsystem: "databaseschema", Name: "gate_disabled",
+		Help: "1 while spec.gate is Open, so that pods start whatever the database holds; 0 otherwise.",
+	}, schema)
+	registry.MustRegister(m.applied, m.target, m.waiting, m.migration, m.failures, m.opened, m.wait, m.drained, m.open)
 	return m
 }
 
@@ -67,7 +75,7 @@ func (m *Metrics) Schema(namespace, name string, applied, target, waiting int32)
 
 // Forget drops a DatabaseSchema that is gone.
 func (m *Metrics) Forget(namespace, name string) {
-	for _, gauge := range []*prometheus.GaugeVec{m.applied, m.target, m.waiting} {
+	for _, gauge := range []*prometheus.GaugeVec{m.applied, m.target, m.waiting, m.open} {
 		gauge.DeleteLabelValues(namespace, name)
 	}
 }
@@ -82,6 +90,18 @@ func (m *Metrics) Migrated(result, class string, duration time.Duration) {
 		m.failures.WithLabelValues(class).Inc()
 	}
 }
+
+// GateDisabled sets whether spec.gate of a DatabaseSchema is Open.
+func (m *Metrics) GateDisabled(namespace, name string, is bool) {
+	value := 0.0
+	if is {
+		value = 1
+	}
+	m.open.WithLabelValues(namespace, name).Set(value)
+}
+
+// Drained counts a running pod that was deleted.
+func (m *Metrics) Drained() { m.drained.Inc() }
 
 // Opened counts a gate that was opened after a wait.
 func (m *Metrics) Opened(wait time.Duration) {

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 // revisionSpec is one revision of an invented bundle. SQL is for both engines.
 type revisionSpec struct {
 	up, down  string
+	label     string // additive when empty
 	peewee    bool
 	touches   []string
 	preflight string // YAML below "preflight:", indented by six blanks
@@ -50,8 +52,8 @@ func bundleOf(tb testing.TB, specs ...revisionSpec) (*bundle.Bundle, fstest.MapF
 		if touches == nil {
 			touches = []string{"t"}
 		}
-		fmt.Fprintf(&manifest, "- version: %d\n  id: %q\n  history: %s\n  name: step_%d\n  app: 0.0.%d\n  touches: [%s]\n  label: additive\n  why: It is invented.\n",
-			version, id, history, version, version, strings.Join(touches, ", "))
+		fmt.Fprintf(&manifest, "- version: %d\n  id: %q\n  history: %s\n  name: step_%d\n  app: 0.0.%d\n  touches: [%s]\n  label: %s\n  why: It is invented.\n",
+			version, id, history, version, version, strings.Join(touches, ", "), cmp.Or(s.label, "additive"))
 		if s.preflight != "" {
 			fmt.Fprintf(&manifest, "  preflight:\n%s\n", s.preflight)
 		}

@@ -30,6 +30,8 @@ func classify(err error) *Error {
 	switch {
 	case errors.Is(err, errMigrationLocked):
 		e.Outcome, e.Reason = result.Locked, result.ReasonMigrationLocked
+	case errors.As(err, new(*sessionsError)):
+		e.Outcome, e.Reason = result.Transient, result.ReasonDatabaseInUse
 	case errors.Is(err, errStale):
 		e.Outcome, e.Reason = result.Transient, result.ReasonChangedMeanwhile
 	default:
@@ -57,6 +59,9 @@ func (e *Error) locate(err error) {
 	}
 	if blocked, ok := errors.AsType[*blockedError](err); ok {
 		e.Failure.Blockers = blocked.blockers
+	}
+	if others, ok := errors.AsType[*sessionsError](err); ok {
+		e.Failure.Blockers = others.sessions
 	}
 	if server, ok := errors.AsType[*pq.Error](err); ok {
 		e.Failure.SQLState = string(server.Code)
@@ -210,5 +215,6 @@ func retriable(e *Error) bool {
 	return slices.Contains([]result.Reason{
 		result.ReasonTableLocked, result.ReasonMigrationLocked, result.ReasonDeadlock,
 		result.ReasonChangedMeanwhile, result.ReasonUnreachable, result.ReasonServerBusy,
+		result.ReasonDatabaseInUse,
 	}, e.Reason)
 }

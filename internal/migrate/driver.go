@@ -27,6 +27,7 @@ type planDriver struct {
 	work   *work
 	steps  step.Set
 	source *sourceGate
+	fence  *Fence // nil where nobody is looked for
 	report func(Event)
 	// schemagate is the version of this program, for the history.
 	schemagate string
@@ -136,6 +137,11 @@ func (d *planDriver) begin(u *unit) error {
 	d.started = time.Now()
 	d.ran = false
 	d.report(Event{Kind: EventStarted, Revision: u.revision, Direction: u.direction, ID: u.id, File: u.file})
+	if u.fenced && !d.work.single {
+		if err := d.tx.fence(d.ctx, *d.fence); err != nil {
+			return &fileError{unit: u, err: err}
+		}
+	}
 	if !d.work.single { // nobody uses the tables of an empty database
 		if err := d.tx.lockTables(d.ctx, u.touches); err != nil {
 			return d.blocked(&fileError{unit: u, err: fmt.Errorf("locking tables: %w", err)})

@@ -41,6 +41,8 @@ type transaction interface {
 	setAside(ctx context.Context) error
 	// script runs several statements without parameters at once.
 	script(ctx context.Context, statements []string) error
+	// fence looks for others that use the database, and fails while there are.
+	fence(ctx context.Context, f Fence) error
 	// commit runs the bookkeeping and commits.
 	commit(ctx context.Context, bookkeeping []string) error
 	// rollback ends the transaction without effect and frees the lock, also when

@@ -106,6 +106,9 @@ type Options struct {
 	// RefuseDestructive does the same with destructive revisions: for callers
 	// to whom nobody has approved them.
 	RefuseDestructive bool
+	// Fence, if set, has others looked for before a revision that they could not
+	// live with.
+	Fence *Fence
 	// Expect is the revision at which the caller takes the database to be, in
 	// the forms of Target; empty for no expectation. A database that is neither
 	// there nor on the way from there to the target is refused.
@@ -162,7 +165,7 @@ func (o *Options) complete() error {
 	default:
 		return usage(result.ReasonInvalidOption, "drift must be %s, %s or %s", DriftIgnore, DriftWarn, DriftBlock)
 	}
-	if err := o.Owner.validate(); err != nil {
+	if err := errors.Join(o.Owner.validate(), o.validateFence()); err != nil {
 		return err
 	}
 	if o.Report == nil {

@@ -269,6 +269,7 @@ func (p *planner) unit(files bundle.Files, base baseline, version int, direction
 	if direction == Down {
 		u.from, u.to, file = version, before, both.Down
 	}
+	u.fenced = p.options.Fence != nil && (direction == Down || revision.Label.Fencing())
 	u.file, u.body, u.sha256 = file.Name, string(file.Body), file.SHA256
 	u.tracking = trackingAt(p.options.Bundle, base.birth, u.to)
 	parsed, err := script.Parse(u.body, step.Dialect(p.engine))

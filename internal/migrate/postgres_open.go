@@ -17,8 +17,7 @@ import (
 	"github.com/schemagate/schemagate/internal/migrate/result"
 )
 
-// applicationName is what sessions call themselves unless the URL says
-// otherwise.
+// applicationName is what the names of all sessions begin with.
 const applicationName = "schemagate"
 
 // maxConnections is the migration's own connection, one that asks who blocks
@@ -38,7 +37,7 @@ var noFile = filepath.Join(os.DevNull, "none")
 func openPostgres(ctx context.Context, d dburl.Database, connectTimeout time.Duration, options engineOptions) (*postgresEngine, error) {
 	config := pq.Config{
 		Database: d.Name, User: d.User, Password: d.Password, Passfile: noFile, Options: d.Options,
-		ApplicationName: cmp.Or(d.ApplicationName, applicationName),
+		ApplicationName: named(d.ApplicationName),
 		SSLMode:         pq.SSLMode(d.TLS.Mode), SSLRootCert: d.TLS.RootCert, SSLCert: d.TLS.Cert, SSLKey: d.TLS.Key,
 		SSLSNI: true, ConnectTimeout: connectTimeout,
 		ClientEncoding: "UTF8", Datestyle: "ISO, MDY",

@@ -449,7 +449,7 @@ func (c *run) apply(ctx context.Context, p *planned) (err error) {
 	}
 	database := &planDriver{
 		ctx: ctx, engine: c.engine, work: &p.work, steps: c.options.Steps, source: source.gate,
-		report: c.options.Report, schemagate: c.options.Version,
+		fence: c.options.Fence, report: c.options.Report, schemagate: c.options.Version,
 	}
 	m, err := gomigrate.NewWithInstance(c.options.Bundle.Name, &source, string(c.engine.dialect()), database)
 	if err != nil {

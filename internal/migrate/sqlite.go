@@ -271,6 +271,9 @@ type sqliteTx struct {
 
 func (t *sqliteTx) blockers() []result.Blocker { return nil }
 
+// fence does nothing: BEGIN IMMEDIATE has kept others out.
+func (t *sqliteTx) fence(context.Context, Fence) error { return nil }
+
 // lockTables locks nothing, because BEGIN IMMEDIATE has locked the file. It notes
 // what is about to change.
 func (t *sqliteTx) lockTables(_ context.Context, tables []string) error {

@@ -33,6 +33,7 @@ type unit struct {
 	touches   []string // tables to lock first
 	checks    []check  // checks that cannot run before this unit's turn
 	tracking  tracking // what the application's own tables hold afterwards
+	fenced    bool     // whether others are looked for first
 
 	checksumUp, checksumDown string
 }

@@ -54,6 +54,10 @@ type Options struct {
 	Target int
 	Expect *int
 
+	// Fence has the migration look for sessions of others before fencing
+	// revisions; the spec says whose do not count.
+	Fence bool
+
 	// RefuseFencing, RefuseDestructive and AllowDowngrade are flags of
 	// "schemagate migrate".
 	RefuseFencing, RefuseDestructive, AllowDowngrade bool

@@ -84,6 +84,12 @@ func arguments(o Options, c connection) []string {
 			args = append(args, flag.flag)
 		}
 	}
+	if o.Fence && schema.Spec.Database.SQLite.ClaimName == "" {
+		args = append(args, "--fence")
+		for _, name := range schema.Spec.Rollout.IgnoreSessions {
+			args = append(args, "--ignore-session="+name)
+		}
+	}
 	if seconds := schema.Spec.Execution.LockTimeoutSeconds; seconds > 0 {
 		args = append(args, "--lock-timeout="+strconv.Itoa(int(seconds))+"s")
 	}

@@ -35,4 +35,8 @@ const (
 	// they belong to. It is not v1alpha1.LabelSchema: the gate would hold the
 	// migration that it waits for.
 	LabelJobSchema = v1alpha1.GroupName + "/migrates"
+
+	// LabelPurpose tells Jobs that go before a migration from migrations, which
+	// do not have it.
+	LabelPurpose = v1alpha1.GroupName + "/purpose"
 )

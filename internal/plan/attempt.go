@@ -2,7 +2,9 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,8 +63,13 @@ func (d *decider) next(bad *problem) Decision {
 	if d.needsApproval(work) {
 		return d.requireApproval(work)
 	}
-	if work.Fence && d.running > 0 {
-		return d.fencingPending(work)
+	if work.Fence {
+		if d.running > 0 && !d.drained() {
+			return d.fencingPending(work)
+		}
+		if first := d.before(work); first != nil {
+			return *first
+		}
 	}
 	d.hold = d.hold || d.goesOn(work)
 	if d.PodsLeft > 0 {
@@ -127,51 +134,43 @@ func (d *decider) afterFailure(work *Work) *Decision {
 // the gates: no pod of another release may come in between two attempts.
 func (d *decider) goesOn(work *Work) bool {
 	a := d.status.Attempt
-	return work.Fence && d.fenced() && d.running == 0 && a.Inputs == d.inputs(work) &&
+	return work.Fence && d.fenced() && a.Inputs == d.inputs(work) &&
 		(a.State == v1alpha1.AttemptRetrying || a.State == v1alpha1.AttemptLost)
 }
 
 func (d *decider) requireApproval(work *Work) Decision {
-	what := "applies"
-	if work.Downgrade {
-		what = "reverts"
+	way := fmt.Sprintf("The way from revision %d to %d ", *work.From, work.To)
+	var reasons []string
+	switch {
+	case work.Downgrade && len(work.Loss) == 0:
+		reasons = append(reasons, way+"is down")
+	case work.Downgrade:
+		reasons = append(reasons, way+"reverts revisions that lose data: "+some(work.Loss))
+	case len(work.Loss) > 0 && !d.mayDestroy(work.Digest):
+		reasons = append(reasons, way+"applies revisions that lose data: "+some(work.Loss))
 	}
-	message := fmt.Sprintf("The way from revision %d to %d %s revisions that lose data: ", *work.From, work.To, what)
-	if len(work.Loss) == 0 {
-		message = fmt.Sprintf("The way from revision %d to %d is down; ", *work.From, work.To)
-	}
-	for i, loss := range work.Loss {
-		if i == maxNames {
-			message += fmt.Sprintf("and %d more; ", len(work.Loss)-i)
-			break
-		}
-		message += loss + "; "
+	if breaks := work.breaks(); len(breaks) > 0 {
+		reasons = append(reasons, "spec.rollout.strategy is Rolling, and pods of older releases that keep running break: "+some(breaks))
 	}
 	return Decision{
 		Action: RequireApproval, Verdict: Blocked, Reason: v1alpha1.ReasonAwaitingApproval, Work: work,
-		Message: message + "approve it with the annotation " + v1alpha1.AnnotationApprove + "=" + work.Digest + ".",
+		Message: strings.Join(reasons, ". ") + ". Approve it with the annotation " + v1alpha1.AnnotationApprove + "=" + work.Digest + ".",
 	}
 }
 
+// some joins as many as a message lists.
+func some(texts []string) string {
+	if left := len(texts) - maxNames; left > 0 {
+		texts = append(slices.Clone(texts[:maxNames]), fmt.Sprintf("and %d more", left))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// fencingPending is a drain that nothing would come of.
 func (d *decider) fencingPending(work *Work) Decision {
-	if d.exclusive() && !work.Downgrade {
-		return d.withWork(work, d.stall(v1alpha1.ReasonFencingRevisionsPending, fmt.Sprintf(
-			"A migration to revision %d is pending. The database is a SQLite file, which is not migrated while pods have it open, "+
-				"and %d labeled pods run. Stop them, for example by scaling their workload to zero; the migration then begins by itself.",
-			work.To, d.running)))
-	}
-	what := "revisions that pods of older releases cannot live with: " +
-		names(work.Pending, func(r bundle.Revision) bool { return r.Label.Fencing() })
-	switch {
-	case work.Downgrade:
-		what = "revisions to revert: " + names(work.Pending, func(bundle.Revision) bool { return true })
-	case d.spec.Rollout.Strategy == v1alpha1.StrategyDrain:
-		what = "a migration that spec.rollout.strategy lets run only while no pod does"
-	}
 	return d.withWork(work, d.stall(v1alpha1.ReasonFencingRevisionsPending, fmt.Sprintf(
-		"On the way from revision %d to %d there are %s, and %d labeled pods run. "+
-			"Stop them, for example by scaling their workload to zero; the migration then begins by itself.",
-		*work.From, work.To, what, d.running)))
+		"%s needs the database alone, %d labeled pods run, and spec.gate is Open, so that whatever is ended comes back. Set it to Enforced.",
+		d.describe(work), d.running)))
 }
 
 func (d *decider) withWork(work *Work, decision Decision) Decision {
@@ -201,7 +200,7 @@ func (d *decider) begin(work *Work) Decision {
 	d.status.Attempt = v1alpha1.Attempt{
 		Number:   next,
 		Job:      naming.Job(d.Schema.Name, string(d.Schema.UID), work.Digest, strconv.FormatInt(next, 10)),
-		Decision: work.Digest, Inputs: d.inputs(work),
+		Decision: work.Digest, Inputs: d.inputs(work), StartTime: &metav1.Time{Time: d.Now.Truncate(time.Second)},
 		From: work.from(), To: number(work.To), State: v1alpha1.AttemptPending, Failures: failures,
 	}
 	d.hold = d.hold || work.Fence
@@ -218,7 +217,7 @@ func (d *decider) reason(work *Work) string {
 	case work.Inspects():
 		return v1alpha1.ReasonInspecting
 	case work.Fence && d.running > 0:
-		return v1alpha1.ReasonHolding
+		return v1alpha1.ReasonDraining
 	}
 	return v1alpha1.ReasonMigrating
 }
@@ -229,6 +228,10 @@ func (d *decider) describe(work *Work) string {
 		return fmt.Sprintf("A look at the database, and a migration to revision %d if that can break nothing,", work.To)
 	case *work.From == work.To:
 		return "A look at the database"
+	}
+	if len(work.Unfenced) > 0 {
+		return fmt.Sprintf("The migration from revision %d to %d, which runs under pods of older releases because spec.rollout.strategy is Rolling "+
+			"(what they write after %s may be missed),", *work.From, work.To, names(work.Unfenced, func(bundle.Revision) bool { return true }))
 	}
 	return fmt.Sprintf("The migration from revision %d to %d", *work.From, work.To)
 }
@@ -261,7 +264,7 @@ func (d *decider) wanted(bad *problem) *Work {
 	if bad != nil || work == nil || work.Digest != d.status.Attempt.Decision || d.needsApproval(work) {
 		return nil
 	}
-	if work.Fence && d.running > 0 {
+	if work.Fence && d.running > 0 && !d.drained() {
 		return nil
 	}
 	d.work = work
@@ -291,6 +294,9 @@ func (d *decider) start(bad *problem) Decision {
 		return d.awaitPods(work)
 	}
 	if work.Fence {
+		if decision := d.draining(work); decision != nil {
+			return *decision
+		}
 		if d.unstamped() {
 			return Decision{
 				Action: Drain, Verdict: Progressing, Reason: v1alpha1.ReasonHolding, Work: work,

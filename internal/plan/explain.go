@@ -26,6 +26,7 @@ var advice = map[result.Reason]string{
 	result.ReasonDatabaseMissing:  "The database, or the schema in it, does not exist. Create it, or correct its name.",
 	result.ReasonInterrupted:      "The migration was asked to stop; what was not committed was rolled back.",
 	result.ReasonStatementTimeout: "A statement ran for longer than spec.execution.statementTimeoutSeconds. Raise or remove the limit.",
+	result.ReasonDatabaseInUse:    "Sessions of others stay connected to the database, and a pending revision needs it alone. End them, or name them in spec.rollout.ignoreSessions. A connection pooler keeps sessions of pods that are gone.",
 	result.ReasonChangedMeanwhile: "Somebody else kept changing the database while the migration was planned.",
 
 	result.ReasonSQLError:               "A statement of a revision failed; the revision was rolled back.",
@@ -69,10 +70,10 @@ func Explain(res result.Result, b *bundle.Bundle) string {
 	if res.Failure == nil {
 		return text
 	}
-	return strings.Join(append([]string{text}, details(*res.Failure, b)...), " ")
+	return strings.Join(append([]string{text}, details(res.Reason, *res.Failure, b)...), " ")
 }
 
-func details(f result.Failure, b *bundle.Bundle) []string {
+func details(reason result.Reason, f result.Failure, b *bundle.Bundle) []string {
 	var out []string
 	if f.Revision > 0 {
 		at := fmt.Sprintf("Revision %d", f.Revision)
@@ -95,6 +96,10 @@ func details(f result.Failure, b *bundle.Bundle) []string {
 		}
 	}
 	for _, blocker := range f.Blockers {
+		if reason == result.ReasonDatabaseInUse {
+			out = append(out, fmt.Sprintf("Connected are %d sessions of %q.", blocker.Count, blocker.Application))
+			continue
+		}
 		out = append(out, fmt.Sprintf("Locks are held by %d sessions of %q.", blocker.Count, blocker.Application))
 	}
 	if len(f.Found) > 0 {

@@ -40,7 +40,7 @@ func (d *decider) completeLook(decision *Decision) {
 	}
 	switch decision.Action {
 	case Prepare, StartJob, AwaitJob, Record:
-	case Idle, Wait, Discard, Drain, RequireApproval, Stall, Suspend:
+	case Idle, Wait, Discard, Help, Drain, RequireApproval, Stall, Suspend:
 		return
 	}
 	if int(d.status.AppliedRevision.Version) != int(a.To) || d.target > 0 && !d.served() {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/migrationjob"
 	"github.com/schemagate/schemagate/internal/plan"
@@ -113,10 +114,10 @@ func TestFencing(t *testing.T) {
 	held := want{plan.Wait, plan.Progressing, "Holding", "Held for a plan", attempt}
 	follow(
 		t, given().destroy().applied(62).running("v0.9.6").gated("v0.10.0"),
-		leg{"pods run", nil, want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 59-62", ""}},
-		leg{"a terminating pod runs, too", func(c *course) { c.Pods[0].Terminating = true }, want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 59-62", ""}},
-		leg{"stopped", func(c *course) { c.running() }, want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", attempt}},
-		leg{"created", job, want{plan.Drain, plan.Progressing, "Holding", "Held for a plan", attempt}},
+		leg{"pods run", nil, want{plan.Prepare, plan.Progressing, "Draining", "Held for a plan", attempt}},
+		leg{"created", job, want{plan.Drain, plan.Progressing, "Draining", "Held for a plan", attempt}},
+		leg{"a terminating pod runs, too", func(c *course) { c.Pods[0].Terminating = true }, want{plan.Drain, plan.Progressing, "Draining", "Held for a plan", attempt}},
+		leg{"stopped", func(c *course) { c.running() }, want{plan.Drain, plan.Progressing, "Holding", "Held for a plan", attempt}},
 		leg{"told", func(c *course) { c.stamped().with(func(c *course) { c.Fresh = true }).after(plan.Settle - 1) }, held},
 		leg{"settled, by the cache", func(c *course) { c.after(1).with(func(c *course) { c.Fresh = false }) }, held},
 		leg{"another pod waits", func(c *course) { c.gated("v0.10.0", "v0.10.0"); c.Fresh = true }, want{plan.Drain, plan.Progressing, "Holding", "Held for a plan", attempt}},
@@ -137,14 +138,14 @@ func TestHeldInVain(t *testing.T) {
 		what func(c *course)
 		want want
 	}{
-		"a pod runs after all":        {func(c *course) { c.running("v0.9.6") }, lost},
+		"a pod runs after all":        {func(c *course) { c.running("v0.9.6") }, want{plan.Drain, plan.Progressing, "Draining", "Held for a plan", "1: 62-66 Pending"}},
 		"nobody needs it":             {func(c *course) { c.gated() }, lost},
 		"the target moves":            {func(c *course) { c.gated("v0.11.0") }, lost},
 		"a tag is not known":          {func(c *course) { c.gated("main") }, lost},
 		"the Job was made for more":   {func(c *course) { c.Job.Decision = "other" }, lost},
 		"an approval is needed":       {func(c *course) { c.Schema.Spec.Policy.Destructive = "" }, lost},
 		"an older schema is there":    {func(c *course) { c.Elder = "default/older" }, lost},
-		"the Job is gone":             {func(c *course) { c.noJob().running("v0.9.6") }, lost},
+		"the Job is gone":             {func(c *course) { c.noJob().running("v0.9.6") }, want{plan.Prepare, plan.Progressing, "Draining", "Held for a plan", "1: 62-66 Pending"}},
 		"the Job is being deleted":    {func(c *course) { c.Job.Deleting = true; c.gated() }, lost},
 		"suspended":                   {func(c *course) { c.suspend(true) }, want{plan.Suspend, plan.Progressing, "Suspended", "Held for a plan", "1: 62-66 Lost"}},
 		"another database":            {func(c *course) { c.Source = "other" }, want{plan.Discard, plan.Progressing, "CleaningUp", "Held", "1: 62-66 Lost"}},
@@ -161,7 +162,9 @@ func TestHeldInVain(t *testing.T) {
 	}
 	follow(
 		t, prepared(),
-		leg{"a pod runs after all", func(c *course) { c.running("v0.9.6") }, lost},
+		leg{"the gate is opened", func(c *course) {
+			c.running("v0.9.6").spec(func(s *v1alpha1.DatabaseSchemaSpec) { s.Gate = v1alpha1.GateDisabled })
+		}, lost},
 		leg{"the Job is deleted", nil, lost},
 		leg{"a look", noJob, want{plan.Prepare, plan.Progressing, "Inspecting", "Held for a plan", "2: ?-66 Pending"}},
 		leg{"needs no hold of its own", job, want{plan.StartJob, plan.Progressing, "Inspecting", "Held for a plan", "2: ?-66 Pending"}},

@@ -36,8 +36,12 @@ const (
 	// Prepare: the Job is to be created, suspended.
 	Prepare Action = "Prepare"
 
-	// Drain: the pods that wait are to be stamped, so that no gate that is
-	// about to be opened by a decision of before is opened.
+	// Help: a Job that has to succeed before pods are ended is to be created.
+	Help Action = "Help"
+
+	// Drain: pods that run are to be ended, and those that wait to be stamped,
+	// so that no gate that is about to be opened by a decision of before is
+	// opened.
 	Drain Action = "Drain"
 
 	// StartJob: the Job is to be started.
@@ -91,6 +95,13 @@ type Observed struct {
 	// Strays are the other Jobs of the schema that have not ended.
 	Strays []migrationjob.Run
 
+	// Helpers are the Jobs of the schema that go before a migration.
+	Helpers []HelperRun
+
+	// CronJobMissing says that spec.rollout.before.cronJob was looked for and
+	// not found.
+	CronJobMissing bool
+
 	// PodsLeft counts pods of other attempts than the recorded one that have
 	// not ended. Those on a lost node are not waited for: the lock in the
 	// database keeps them from harm.
@@ -102,8 +113,21 @@ type Observed struct {
 
 // Pod is a labeled pod that has not ended.
 type Pod struct {
-	// Name of the pod.
-	Name string
+	// Name and UID of the pod.
+	Name, UID string
+
+	// Created is when it was created, in whole seconds.
+	Created time.Time
+
+	// Image is that of the application's container; empty if that cannot be told.
+	Image string
+
+	// Superseded says that its workload wants other pods by now: they do not
+	// decide what the database is brought to while there is one that is wanted.
+	Superseded bool
+
+	// Abrupt says that the pod asks for no time to end.
+	Abrupt bool
 
 	// Gated says that the pod carries schemagate's gate. Any other pod counts as
 	// running, whether it is starting or terminating.
@@ -119,6 +143,15 @@ type Pod struct {
 	// does not tell.
 	Requirement requirement.Requirement
 	Unknown     error
+}
+
+// Eviction is a pod to delete: this one, not another of the same name.
+type Eviction struct {
+	// Name and UID of the pod.
+	Name, UID string
+
+	// Abrupt says that the pod asks for no time to end.
+	Abrupt bool
 }
 
 // Verdict is how a schema fares, for its conditions.
@@ -160,6 +193,12 @@ type Decision struct {
 	// Strays are the Jobs to delete.
 	Strays []migrationjob.Run
 
+	// Helper is the Job to create first; nil for none.
+	Helper *Helper
+
+	// Evict are pods to delete, whatever else is done.
+	Evict []Eviction
+
 	// Served says that pods which need the target can start.
 	Served bool
 
@@ -176,6 +215,7 @@ type Decision struct {
 func Next(o Observed) Decision {
 	d := &decider{Observed: o, spec: o.Schema.Spec, status: *o.Schema.Status.DeepCopy()}
 	decision := d.decide()
+	d.completeDrain(&decision)
 	d.completeGate(&decision)
 	d.completeLook(&decision)
 	decision.Status = d.status
@@ -190,9 +230,10 @@ type decider struct {
 	spec   v1alpha1.DatabaseSchemaSpec
 	status v1alpha1.DatabaseSchemaStatus // to be recorded
 
-	overlay []bundle.Release
-	target  int // 0: nothing needs a revision
-	work    *Work
+	overlay  []bundle.Release
+	explicit int // the revision that the spec names; 0 for none
+	target   int // 0: nothing needs a revision
+	work     *Work
 
 	running        int // pods that are not gated
 	unknown        int

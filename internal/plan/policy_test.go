@@ -99,17 +99,19 @@ func TestStrategy(t *testing.T) {
 	held := func(attempt string) want {
 		return want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", attempt}
 	}
-	pending := func(gate string) want {
-		return want{plan.Stall, plan.Stalled, "FencingRevisionsPending", gate, ""}
+	drains := func(attempt string) want {
+		return want{plan.Prepare, plan.Progressing, "Draining", "Held for a plan", attempt}
 	}
 	runDecided(t, map[string]decided{
 		"Auto, additive":        {given().applied(60).running("v0.9.6"), want{plan.Prepare, plan.Progressing, "Migrating", open60, "1: 60-62 Pending"}, 62, ""},
 		"Auto, quiesce":         {given().applied(67).gated("v0.11.0"), held("1: 67-73 Pending"), 73, ""},
-		"Auto, quiesce, pods":   {given().applied(67).running("v0.10.0").gated("v0.11.0"), pending("Open 63-67"), 73, "68 (9a1b2c3d4e5f)"},
-		"Rolling, quiesce":      {given().strategy(v1alpha1.StrategyRolling).applied(67).running("v0.11.0"), want{plan.Prepare, plan.Progressing, "Migrating", "Open 63-67", "1: 67-73 Pending"}, 73, ""},
-		"Rolling, breaking":     {given().destroy().strategy(v1alpha1.StrategyRolling).applied(62).running("v0.10.0"), pending("Open 59-62"), 66, "63 (3ff2c63645b8)"},
+		"Auto, quiesce, pods":   {given().applied(67).running("v0.10.0").gated("v0.11.0"), drains("1: 67-73 Pending"), 73, ""},
+		"Rolling, quiesce":      {given().strategy(v1alpha1.StrategyRolling).applied(67).running("v0.11.0"), want{plan.Prepare, plan.Progressing, "Migrating", "Open 63-67", "1: 67-73 Pending"}, 73, "68 (9a1b2c3d4e5f) may be missed"},
+		"Rolling, breaking":     {given().destroy().strategy(v1alpha1.StrategyRolling).applied(62).running("v0.10.0"), want{plan.RequireApproval, plan.Blocked, "AwaitingApproval", "Open 59-62", ""}, 66, "pods of older releases that keep running break: 63 (3ff2c63645b8): "},
+		"breaking, no pods":     {given().destroy().strategy(v1alpha1.StrategyRolling).applied(62).gated("v0.10.0"), want{plan.RequireApproval, plan.Blocked, "AwaitingApproval", "Open 59-62", ""}, 66, "63 (3ff2c63645b8)"},
+		"Auto, gate open, pods": {given().applied(67).running("v0.10.0").gated("v0.11.0").with(gateOpen), want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 63-67", ""}, 73, "spec.gate is Open"},
 		"Drain, additive":       {given().strategy(v1alpha1.StrategyDrain).applied(60).gated("v0.9.6"), held("1: 60-62 Pending"), 62, ""},
-		"Drain, additive, pods": {given().strategy(v1alpha1.StrategyDrain).applied(60).running("v0.9.6"), pending(open60), 62, "spec.rollout.strategy"},
+		"Drain, additive, pods": {given().strategy(v1alpha1.StrategyDrain).applied(60).running("v0.9.6"), drains("1: 60-62 Pending"), 62, ""},
 	})
 	work := given().strategy(v1alpha1.StrategyRolling).applied(67).gated("v0.11.0").turn().last.Work
 	if work.Fence || work.RefuseFencing || !work.RefuseDestructive || len(work.Pending) != 6 {
@@ -139,14 +141,13 @@ func TestApproval(t *testing.T) {
 	asks := want{plan.RequireApproval, plan.Blocked, "AwaitingApproval", "Open 59-62", ""}
 	follow(t, c, leg{"asks", nil, asks}, leg{"asks again", nil, asks})
 	digest := c.last.Work.Digest
-	if !strings.Contains(c.last.Message, "63 (3ff2c63645b8) removes or reshapes data; ") || !strings.Contains(c.last.Message, v1alpha1.AnnotationApprove+"="+digest) {
+	if !strings.Contains(c.last.Message, "63 (3ff2c63645b8) removes or reshapes data. ") || !strings.Contains(c.last.Message, v1alpha1.AnnotationApprove+"="+digest) {
 		t.Errorf("the message is %q", c.last.Message)
 	}
 	follow(
 		t, c,
 		leg{"another plan is approved", func(c *course) { c.annotate(v1alpha1.AnnotationApprove, "other") }, asks},
-		leg{"approved, but pods run", func(c *course) { c.annotate(v1alpha1.AnnotationApprove, digest).running("v0.9.6") }, want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 59-62", ""}},
-		leg{"the plan has become another", func(c *course) { c.running().gated("v0.11.0") }, asks},
+		leg{"the plan has become another", func(c *course) { c.annotate(v1alpha1.AnnotationApprove, digest).gated("v0.11.0") }, asks},
 		leg{"and the same again", func(c *course) { c.gated("v0.10.0") }, want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 62-66 Pending"}},
 	)
 	if c.last.Work.RefuseDestructive {
@@ -169,9 +170,9 @@ func TestDowngrade(t *testing.T) {
 		"unset":                  {at("").gated("v0.9.6"), required, 62, "from 0.10.0 on"},
 		"forbidden":              {at(v1alpha1.DowngradeForbid).gated("v0.9.6"), required, 62, "Forbid"},
 		"to be approved":         {at(v1alpha1.DowngradeRequireApproval).gated("v0.9.6"), want{plan.RequireApproval, plan.Blocked, "AwaitingApproval", "Open 63-66", ""}, 62, "reverts revisions that lose data: 66 (42e2978c7933)"},
-		"nothing is lost":        {given().downgrade(v1alpha1.DowngradeRequireApproval).toRevision("74").applied(75), want{plan.RequireApproval, plan.Blocked, "AwaitingApproval", "Open 68-75", ""}, 74, "is down; approve"},
+		"nothing is lost":        {given().downgrade(v1alpha1.DowngradeRequireApproval).toRevision("74").applied(75), want{plan.RequireApproval, plan.Blocked, "AwaitingApproval", "Open 68-75", ""}, 74, "is down. Approve"},
 		"allowed":                {at(v1alpha1.DowngradeAllow).gated("v0.9.6"), held, 62, ""},
-		"allowed, pods run":      {at(v1alpha1.DowngradeAllow).running("v0.9.6"), want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 63-66", ""}, 62, "to revert: 66"},
+		"allowed, pods run":      {at(v1alpha1.DowngradeAllow).running("v0.9.6"), want{plan.Prepare, plan.Progressing, "Draining", "Held for a plan", "1: 66-62 Pending"}, 62, ""},
 		"to a target":            {at(v1alpha1.DowngradeAllow).toRevision("64"), want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 66-64 Pending"}, 64, ""},
 		"to a target, forbidden": {at(v1alpha1.DowngradeForbid).toRevision("62"), required, 62, ""},
 		"a pod needs less":       {at(v1alpha1.DowngradeAllow).gated("v0.10.0").with(requires("64")), want{plan.Idle, plan.Ready, "UpToDate", "Open 63-66", ""}, 66, ""},
@@ -301,12 +302,12 @@ func TestSQLite(t *testing.T) {
 		"nobody runs": {at().applied(61).gated("v0.9.6"), want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 61-62 Pending"}, 62, ""},
 		"additive": {
 			at().applied(61).gated("v0.9.6").running("v0.9.3"),
-			want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Open 59-61", ""},
-			62, "SQLite file",
+			want{plan.Prepare, plan.Progressing, "Draining", "Held for a plan", "1: 61-62 Pending"},
+			62, "",
 		},
 		"first look": {at().gated("v0.9.6"), want{plan.Prepare, plan.Progressing, "Inspecting", "Held for a plan", "1: ?-62 Pending"}, 62, ""},
 		"first look, and pods run": {
-			at().gated("v0.9.6").running("v0.9.3"), want{plan.Stall, plan.Stalled, "FencingRevisionsPending", "Held", ""}, 62, "SQLite file",
+			at().gated("v0.9.6").running("v0.9.3"), want{plan.Prepare, plan.Progressing, "Inspecting", "Held for a plan", "1: ?-62 Pending"}, 62, "",
 		},
 		"a look": {
 			at().applied(62).running("v0.9.6").annotate(v1alpha1.AnnotationVerify, "now"),

@@ -80,6 +80,7 @@ func (o *operator) observe(w *world) plan.Observed {
 			}
 		}
 	}
+	observed.Helpers, observed.CronJobMissing = slices.Clone(w.helpers), w.noCronJob
 	observed.Fresh = schema.Status.Gate.Decision != "" && schema.Status.Attempt.State == v1alpha1.AttemptPending &&
 		observed.Job != nil && observed.Job.Suspended
 	pods := w.past[o.seenPods].pods
@@ -89,7 +90,8 @@ func (o *operator) observe(w *world) plan.Observed {
 	for i := range pods {
 		need, err := requirement.Of(pods[i].object())
 		observed.Pods = append(observed.Pods, plan.Pod{
-			Name: pods[i].name, Gated: pods[i].gated, Terminating: pods[i].terminating, Hold: pods[i].hold,
+			Name: pods[i].name, UID: pods[i].name, Created: pods[i].created, Image: "app:" + pods[i].tag, Superseded: pods[i].superseded,
+			Gated: pods[i].gated, Terminating: pods[i].terminating, Hold: pods[i].hold,
 			Requirement: need, Unknown: err,
 		})
 	}
@@ -131,9 +133,10 @@ func (o *operator) reconcile(w *world) {
 	o.last = next
 	w.check(observed, next)
 	schema := observed.Schema
-	if next.Action != plan.Idle && recorded(schema.Status, next.Status) {
+	if (next.Action != plan.Idle || len(next.Evict) > 0) && recorded(schema.Status, next.Status) {
 		act := o.act(w, observed, next)
 		o.op = func() {
+			w.evict(next.Evict)
 			if act != nil {
 				act()
 			}
@@ -162,6 +165,8 @@ func (o *operator) act(w *world, observed plan.Observed, next plan.Decision) fun
 				w.discard(stray)
 			}
 		}
+	case plan.Help:
+		return func() { w.createHelper(*next.Helper) }
 	case plan.Prepare:
 		return func() { w.create(schema, next.Work) }
 	case plan.Drain:
@@ -271,6 +276,46 @@ func (w *world) discard(run migrationjob.Run) {
 				j.pod = false
 			}
 			w.logf("%s is deleted", j.name)
+		}
+	}
+}
+
+func (w *world) createHelper(helper plan.Helper) {
+	if !slices.ContainsFunc(w.helpers, func(run plan.HelperRun) bool { return run.Name == helper.Name }) {
+		w.helpers = append(w.helpers, plan.HelperRun{Name: helper.Name, State: migrationjob.Active})
+		w.version++
+		w.logf("%s for %s %s is created", helper.Name, helper.Kind, helper.Subject)
+	}
+}
+
+// help lets what goes before a migration come to something, or expire.
+func (w *world) help() {
+	if len(w.helpers) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.helpers))
+	if active := slices.IndexFunc(w.helpers, func(run plan.HelperRun) bool { return run.State == migrationjob.Active }); w.calm && active >= 0 {
+		i = active
+	}
+	run := &w.helpers[i]
+	switch {
+	case run.State != migrationjob.Active && !w.calm:
+		w.helpers = slices.Delete(w.helpers, i, i+1)
+	case run.State == migrationjob.Active && !w.calm && w.chance(3):
+		run.State = migrationjob.Failed
+		w.version++
+	case run.State == migrationjob.Active:
+		run.State, run.Waiting = migrationjob.Succeeded, nil
+		w.version++
+	}
+}
+
+func (w *world) evict(pods []plan.Eviction) {
+	for _, eviction := range pods {
+		for i := range w.pods {
+			if w.pods[i].name == eviction.UID {
+				w.terminate(&w.pods[i])
+			}
 		}
 	}
 }

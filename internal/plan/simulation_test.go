@@ -43,6 +43,7 @@ func simulate(t *testing.T, seed uint64) {
 	w.logf("seed %d", seed)
 	for range steps {
 		w.step()
+		w.noCronJob = w.rng.IntN(4) == 0
 		w.remember()
 	}
 	w.calmDown()
@@ -59,8 +60,10 @@ func (w *world) step() {
 		w.operator.gates(w)
 	case n < 70:
 		w.landOne()
-	case n < 77:
+	case n < 75:
 		w.workload()
+	case n < 77:
+		w.help()
 	case n < 83:
 		w.endPods()
 	case n < 89:
@@ -91,7 +94,14 @@ func (w *world) landOne() {
 // workload creates or deletes a pod, or replaces all of them.
 func (w *world) workload() {
 	tag := tagOf(1 + w.rng.IntN(len(w.bundle.Revisions)))
-	switch w.rng.IntN(6) {
+	switch w.rng.IntN(7) {
+	case 6:
+		// A rollout: what is there is to be replaced.
+		for i := range w.pods {
+			w.pods[i].superseded = true
+		}
+		w.admit(tag)
+		w.logf("it replaces the others")
 	case 0, 1:
 		w.admit(tag)
 	case 2:
@@ -145,6 +155,11 @@ func (w *world) editOne() {
 		policy := pick(w, v1alpha1.DestructiveAllow, v1alpha1.DestructiveRequireApproval)
 		w.edit("destructive="+string(policy), func(s *v1alpha1.DatabaseSchemaSpec) { s.Policy.Destructive = policy })
 	case 8:
+		if w.chance(2) {
+			backup := pick(w, "", "backup")
+			w.edit("before="+backup, func(s *v1alpha1.DatabaseSchemaSpec) { s.Rollout.Before.CronJob = v1alpha1.ObjectName(backup) })
+			return
+		}
 		source := pick(w, sources...)
 		w.edit("database="+source, func(s *v1alpha1.DatabaseSchemaSpec) { s.Database.Host = source })
 	default:
@@ -223,7 +238,7 @@ const maxRounds = 200
 // calmDown ends all disturbances, and checks where the world comes to rest: as
 // it is, after a look at the database, and with another attempt.
 func (w *world) calmDown() {
-	w.calm = true
+	w.calm, w.noCronJob = true, false
 	w.logf("the world calms down")
 	w.rest()
 	for _, annotation := range []string{v1alpha1.AnnotationVerify, v1alpha1.AnnotationRetry} {
@@ -260,6 +275,7 @@ func (w *world) rest() {
 func (w *world) round() {
 	w.endPods()
 	w.expire()
+	w.help()
 	w.job()
 	w.remember()
 	w.operator.catchUp(w)
@@ -304,7 +320,9 @@ func (w *world) reasonHolds(reason string, at, target, running int) bool {
 	case v1alpha1.ReasonUpToDate:
 		return w.serves(at, target)
 	case v1alpha1.ReasonFencingRevisionsPending:
-		return running > 0 && at != target
+		return running > 0 && at != target && w.schema.Spec.Gate == v1alpha1.GateDisabled
+	case v1alpha1.ReasonDrainTimeout:
+		return running > 0
 	case v1alpha1.ReasonDowngradeRequired:
 		return target < at && !w.serves(at, target)
 	case v1alpha1.ReasonAwaitingApproval:

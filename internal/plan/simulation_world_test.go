@@ -42,6 +42,11 @@ type world struct {
 	elder string
 	calm  bool
 
+	// helpers are the Jobs that go before migrations; noCronJob says that there
+	// is nothing to make a backup from.
+	helpers   []plan.HelperRun
+	noCronJob bool
+
 	// past are the last states of the API server, oldest first.
 	past     []snapshot
 	operator operator
@@ -54,6 +59,7 @@ type world struct {
 
 // snapshot is what a cache can show. Nothing in it is changed.
 type snapshot struct {
+	at     time.Time
 	schema *v1alpha1.DatabaseSchema
 	jobs   []simJob
 	pods   []simPod
@@ -93,7 +99,9 @@ type simPod struct {
 	version                  int
 	required                 int // once it is released
 	tag                      string
+	created                  time.Time
 	gated, terminating, open bool
+	superseded               bool
 	hold, source             string
 }
 
@@ -212,7 +220,7 @@ func (w *world) annotate(name, value string) {
 
 // remember takes a snapshot for the caches.
 func (w *world) remember() {
-	w.past = append(w.past, snapshot{schema: w.schema, jobs: slices.Clone(w.jobs), pods: slices.Clone(w.pods)})
+	w.past = append(w.past, snapshot{at: w.now, schema: w.schema, jobs: slices.Clone(w.jobs), pods: slices.Clone(w.pods)})
 }
 
 // serves reports whether a database can serve a pod, by the compatibility rule
@@ -224,14 +232,29 @@ func (w *world) serves(revision, required int) bool {
 // admit decides about a pod that is created, as the admission policies do.
 func (w *world) admit(tag string) {
 	w.created++
-	pod := simPod{name: fmt.Sprintf("pod-%d", w.created), tag: tag, version: w.next(), gated: true}
-	if plan.Release(w.schema, w.bundle, pod.object()).Allowed {
-		pod.gated, pod.source, pod.required = false, w.source(), w.required(w.schema, tag)
-		pod.open = w.schema.Spec.Gate == v1alpha1.GateDisabled
+	pod := simPod{name: fmt.Sprintf("pod-%d", w.created), tag: tag, version: w.next(), gated: true, created: w.now.Truncate(time.Second)}
+	schema := w.admitting()
+	if plan.Release(schema, w.bundle, pod.object()).Allowed {
+		pod.gated, pod.source, pod.required = false, schema.Spec.Database.Host, w.required(schema, tag)
+		pod.open = schema.Spec.Gate == v1alpha1.GateDisabled
 		w.released(pod, "at admission")
 	}
 	w.pods = append(w.pods, pod)
 	w.logf("pod %s (%s) is created, gated: %t", pod.name, tag, pod.gated)
+}
+
+// admitting is the schema as the API server that admits a pod has it: what it
+// was a moment ago, for less than a hold settles.
+func (w *world) admitting() *v1alpha1.DatabaseSchema {
+	schema := w.schema
+	for i := len(w.past) - 1; i > 0 && !w.calm && w.chance(2); i-- {
+		// The one before was the newest until this one was made.
+		if w.now.Sub(w.past[i].at) >= plan.Settle-time.Second {
+			break
+		}
+		schema = w.past[i-1].schema
+	}
+	return schema
 }
 
 // land opens a gate, if the pod is still the one that was decided about.

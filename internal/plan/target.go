@@ -37,7 +37,8 @@ func (d *decider) resolve() *problem {
 		}
 	}
 	explicit, bad := d.explicitTarget()
-	known := d.require(explicit)
+	d.explicit = explicit
+	known := d.require()
 	if bad != nil {
 		d.status.TargetRevision = v1alpha1.RevisionStatus{}
 		return bad
@@ -79,16 +80,20 @@ func (d *decider) explicitTarget() (int, *problem) {
 }
 
 // require returns the highest revision that a pod needs, 0 if none is known.
-func (d *decider) require(explicit int) (highest int) {
+// Pods that their workload is about to replace count only where there is no
+// other: after a rollback it is the older ones that are wanted, and in the middle
+// of an upgrade those that were drained come back once more.
+func (d *decider) require() int {
 	d.countPods()
+	wanted, superseded := 0, 0
 	for _, pod := range d.Pods {
-		need, err := 0, pod.Unknown
-		if err == nil {
-			need, err = pod.Requirement.Resolve(d.Bundle, explicit, d.overlay...)
-		}
+		need, err := d.resolveNeed(pod)
 		switch unknown, ok := errors.AsType[*requirement.UnknownError](err); {
-		case err == nil && !pod.Terminating:
-			highest = max(highest, need)
+		case err == nil && pod.Terminating:
+		case err == nil && pod.Superseded:
+			superseded = max(superseded, need)
+		case err == nil:
+			wanted = max(wanted, need)
 		case ok && pod.Gated:
 			d.unknown++
 			if d.unknownMessage == "" {
@@ -96,7 +101,23 @@ func (d *decider) require(explicit int) (highest int) {
 			}
 		}
 	}
-	return highest
+	if wanted == 0 {
+		return superseded
+	}
+	return wanted
+}
+
+func (d *decider) resolveNeed(pod Pod) (int, error) {
+	if pod.Unknown != nil {
+		return 0, pod.Unknown
+	}
+	return pod.Requirement.Resolve(d.Bundle, d.explicit, d.overlay...)
+}
+
+// need returns the revision that a pod needs, if it can be told.
+func (d *decider) need(pod Pod) (version int, known bool) {
+	version, err := d.resolveNeed(pod)
+	return version, err == nil
 }
 
 func (d *decider) countPods() {

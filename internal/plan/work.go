@@ -36,6 +36,10 @@ type Work struct {
 	// nothing.
 	Loss []string
 
+	// Unfenced lists the fencing revisions that run under pods all the same,
+	// because the spec says so.
+	Unfenced []bundle.Revision
+
 	// RefuseFencing and RefuseDestructive are what the Job is to refuse
 	// should the database not be what it is taken for.
 	RefuseFencing, RefuseDestructive bool
@@ -113,26 +117,27 @@ func (d *decider) verification(applied int) *Work {
 
 func (d *decider) upgrade(applied int) *Work {
 	w := &Work{From: &applied, To: d.target}
-	breaking := false
 	for _, revision := range d.Bundle.Revisions[applied:d.target] {
 		w.Pending = append(w.Pending, revision)
 		if revision.Destructive {
 			w.Loss = append(w.Loss, fmt.Sprintf("%d (%s) removes or reshapes data", revision.Version, revision.ID))
 		}
-		breaking = breaking || revision.Label.Fencing() && revision.Label != bundle.Quiesce
 	}
 	fencing := len(d.Bundle.Fencing(applied, d.target)) > 0
 	switch d.spec.Rollout.Strategy {
 	case v1alpha1.StrategyDrain:
 		w.Fence = true
 	case v1alpha1.StrategyRolling:
-		w.Fence = breaking
+		w.Fence = false
 	case v1alpha1.StrategyAuto:
 		w.Fence = fencing
 	default:
 		w.Fence = fencing
 	}
 	w.Fence = w.Fence || d.exclusive()
+	if fencing && !w.Fence {
+		w.Unfenced = d.Bundle.Fencing(applied, d.target)
+	}
 	w.RefuseFencing = !fencing
 	d.identify(w)
 	w.RefuseDestructive = len(w.Loss) == 0 || !d.mayDestroy(w.Digest)
@@ -170,7 +175,18 @@ func (d *decider) needsApproval(w *Work) bool {
 	if w.Downgrade {
 		return d.spec.Policy.Downgrade == v1alpha1.DowngradeRequireApproval && !d.approved(w.Digest)
 	}
-	return len(w.Loss) > 0 && !d.mayDestroy(w.Digest)
+	return len(w.Loss) > 0 && !d.mayDestroy(w.Digest) || len(w.breaks()) > 0 && !d.approved(w.Digest)
+}
+
+// breaks says what breaks pods that keep running.
+func (w *Work) breaks() []string {
+	var out []string
+	for _, revision := range w.Unfenced {
+		if revision.Label != bundle.Quiesce {
+			out = append(out, fmt.Sprintf("%d (%s): %s", revision.Version, revision.ID, revision.Why))
+		}
+	}
+	return out
 }
 
 // mayDestroy reports whether revisions that destroy may be applied: by policy,

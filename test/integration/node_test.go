@@ -115,3 +115,24 @@ func migrate(t *testing.T, schema *v1alpha1.DatabaseSchema, attempt string, res 
 	endPod(t, pod, res)
 	endJob(t, job, pod)
 }
+
+// pullImage plays the pod that shows that an image can be pulled.
+func pullImage(t *testing.T, schema *v1alpha1.DatabaseSchema) {
+	t.Helper()
+	var job *batchv1.Job
+	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+		jobs := &batchv1.JobList{}
+		err := server.Client.List(ctx, jobs, client.InNamespace(schema.Namespace),
+			client.MatchingLabels{naming.LabelPurpose: string(migrationjob.PurposeImageCheck)})
+		if len(jobs.Items) == 1 {
+			job = &jobs.Items[0]
+		}
+		return job != nil, fmt.Sprintf("%d image checks (%v)", len(jobs.Items), err)
+	})
+	pod := runPod(t, job)
+	container := pod.Spec.Containers[0]
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: container.Name, Image: container.Image, ImageID: "sha256:1"}}
+	if err := server.Client.Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -75,6 +75,14 @@ func isStalled(reason string) func(v1alpha1.DatabaseSchemaStatus) bool {
 	}
 }
 
+// isReason returns a condition on a status that is not Ready for a reason.
+func isReason(reason string) func(v1alpha1.DatabaseSchemaStatus) bool {
+	return func(s v1alpha1.DatabaseSchemaStatus) bool {
+		c := apimeta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady)
+		return c != nil && c.Status == metav1.ConditionFalse && c.Reason == reason
+	}
+}
+
 // annotate sets an annotation of an object.
 func annotate(t *testing.T, object client.Object, key, value string) {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -140,15 +141,16 @@ func TestOrderOfAFencingMigration(t *testing.T) {
 	awaitOpen(t, old)
 	next := labeledPod(namespace, "ghcr.io/open-webui/open-webui:v0.11.1")
 	create(t, next)
-	if pending := await(t, schema, isStalled(v1alpha1.ReasonFencingRevisionsPending)); pending.Serves.To != 73 {
-		t.Errorf("while a pod runs the schema serves %+v", pending.Serves)
+	if pending := await(t, schema, isReason(v1alpha1.ReasonCheckingImage)); pending.Serves.To != 73 {
+		t.Errorf("while the image is checked the schema serves %+v", pending.Serves)
 	}
 
 	seen := follow(t, namespace)
-	if err := server.Client.Delete(t.Context(), old); err != nil {
-		t.Fatal(err)
-	}
+	pullImage(t, schema)
 	job := startedJob(t, schema, "2")
+	if err := server.Client.Get(t.Context(), client.ObjectKeyFromObject(old), &corev1.Pod{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the Job is started while a pod of the old release runs (%v)", err)
+	}
 	if args := job.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--expect=73") {
 		t.Errorf("the Job's arguments are %q", args)
 	}
@@ -164,6 +166,7 @@ func TestOrderOfAFencingMigration(t *testing.T) {
 		first(t, seen, "the hold is recorded", func(s *v1alpha1.DatabaseSchema) bool {
 			return s.Status.Gate.State == v1alpha1.GateHeld && s.Status.Serves == v1alpha1.Serves{}
 		}),
+		first(t, seen, "the Job is there, suspended", func(j *batchv1.Job) bool { return j.Name == job.Name && *j.Spec.Suspend }),
 		first(t, seen, "the pod that waits is stamped", func(p *corev1.Pod) bool {
 			return p.Name == next.Name && p.Annotations[v1alpha1.AnnotationHold] == job.Name
 		}),

@@ -59,6 +59,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: retryTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: startTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: state
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.AttemptState

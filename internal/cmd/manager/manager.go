@@ -109,6 +109,8 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 			ByObject: map[client.Object]cache.ByObject{
 				&corev1.Pod{}:  {Label: labeled, Transform: controllers.TrimPod},
 				&batchv1.Job{}: {Label: migrating},
+
+				controllers.NewReplicaSet(): {Label: labeled, Transform: controllers.TrimReplicaSet},
 			},
 		},
 		Metrics: metricsserver.Options{

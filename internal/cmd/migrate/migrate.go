@@ -30,7 +30,10 @@ type flags struct {
 	drift      string
 	owner      migrate.Owner
 	dryRun     bool
-	resultFile string
+	fence      bool
+
+	ignoreSessions []string
+	resultFile     string
 }
 
 // NewCmd returns the command.
@@ -67,6 +70,8 @@ where the application uses it too. It needs no superuser.`,
 	fs.StringVar(&f.options.Expect, "expect", "", "refuse a database that is neither at this revision nor on the way from it to the target")
 	fs.BoolVar(&f.options.RefuseFencing, "refuse-fencing", false, "refuse revisions that older releases of the application cannot live with, unless the database is empty")
 	fs.BoolVar(&f.options.RefuseDestructive, "refuse-destructive", false, "refuse revisions that remove or reshape data, unless the database is empty")
+	fs.BoolVar(&f.fence, "fence", false, "before a revision that older releases cannot live with, and before any way down, end idle sessions of the same role on PostgreSQL, and wait while sessions of others remain")
+	fs.StringArrayVar(&f.ignoreSessions, "ignore-session", nil, "application_name of sessions that --fence does not count; may be repeated")
 	fs.StringVar(&f.adopt, "adopt", string(migrate.AdoptAuto), "what to do with a database that the application has migrated: auto, never, or the revision to adopt it at, whatever is in its rows")
 	fs.StringVar(&f.drift, "drift", string(migrate.DriftWarn), "what a database means that is not what its revision leaves: ignore, warn, or block to refuse to migrate it")
 	fs.BoolVar(&f.options.TakeOwnership, "take-ownership", false, "take over a database that belongs to another owner; without --owner-… nobody owns it afterwards")
@@ -155,6 +160,12 @@ func (f *flags) complete(load func(string) (*embedded.Bundle, error)) (migrate.O
 	o.Schema, o.ConnectTimeout = f.connection.Schema, f.connection.ConnectTimeout
 	o.Adopt, o.Drift = migrate.Adoption(f.adopt), migrate.DriftPolicy(f.drift)
 	o.Version = version.Version()
+	switch {
+	case f.fence:
+		o.Fence = &migrate.Fence{Ignore: f.ignoreSessions}
+	case len(f.ignoreSessions) > 0:
+		return o, exit.Usage(errors.New("--ignore-session means nothing without --fence"))
+	}
 	if f.owner != (migrate.Owner{}) {
 		o.Owner = &f.owner
 	}

@@ -34,6 +34,9 @@ const (
 	ReasonInterrupted Reason = "Interrupted"
 	// ReasonStatementTimeout: a statement ran for longer than allowed.
 	ReasonStatementTimeout Reason = "StatementTimeout"
+	// ReasonDatabaseInUse: others use the database, and a revision needs it
+	// alone.
+	ReasonDatabaseInUse Reason = "DatabaseInUse"
 	// ReasonChangedMeanwhile: other runners kept changing the database while
 	// this one planned.
 	ReasonChangedMeanwhile Reason = "ChangedMeanwhile"

@@ -28,6 +28,9 @@ type AttemptApplyConfiguration struct {
 	From *int32 `json:"from,omitempty"`
 	// to is the revision that the Job goes for.
 	To *int32 `json:"to,omitempty"`
+	// startTime is when the attempt was decided. Where it drains, the drain is
+	// measured from here.
+	StartTime *v1.Time `json:"startTime,omitempty"`
 	// state says how far the attempt is.
 	State *apiv1alpha1.AttemptState `json:"state,omitempty"`
 	// reason of the failure. Absent unless the attempt has failed.
@@ -92,6 +95,14 @@ func (b *AttemptApplyConfiguration) WithFrom(value int32) *AttemptApplyConfigura
 // If called multiple times, the To field is set to the value of the last call.
 func (b *AttemptApplyConfiguration) WithTo(value int32) *AttemptApplyConfiguration {
 	b.To = &value
+	return b
+}
+
+// WithStartTime sets the StartTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StartTime field is set to the value of the last call.
+func (b *AttemptApplyConfiguration) WithStartTime(value v1.Time) *AttemptApplyConfiguration {
+	b.StartTime = &value
 	return b
 }
 
