@@ -32,6 +32,10 @@ const (
 	fencePause = 100 * time.Millisecond
 )
 
+// fenceRetryTimeout is for how long a run tries again while others stay. People
+// have to hear of them: nobody is served meanwhile.
+const fenceRetryTimeout = 10 * time.Second
+
 // sessionsError says who else uses the database.
 type sessionsError struct{ sessions []result.Blocker }
 

@@ -298,10 +298,14 @@ func backoff(turn int) time.Duration {
 // mayRetry reports whether another turn makes sense. The first contact with a
 // server is not repeated: what is wrong with it will not mend by itself.
 func (c *run) mayRetry(ctx context.Context, err error) bool {
-	if ctx.Err() != nil || time.Since(c.progress) > c.options.RetryTimeout {
+	e := classify(err)
+	timeout := c.options.RetryTimeout
+	if e.Reason == result.ReasonDatabaseInUse {
+		timeout = min(timeout, fenceRetryTimeout)
+	}
+	if ctx.Err() != nil || time.Since(c.progress) > timeout {
 		return false
 	}
-	e := classify(err)
 	if !c.contacted && e.Outcome == result.Transient {
 		return false
 	}

@@ -40,13 +40,10 @@ func (w *world) annotate(key, value string) {
 
 var approval = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) + `=([0-9a-f]+)`)
 
-// cross stops the pods, rolls a release out, and agrees to what it does to the
-// data.
+// cross rolls a release out, and agrees to what it does to the data.
 func (w *world) cross(release string) {
 	w.t.Helper()
-	w.scale(0)
 	w.release(release)
-	w.scale(2)
 	schema := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonAwaitingApproval)
 	w.awaitWaiting(release)
 	asked := apimeta.FindStatusCondition(schema.Status.Conditions, v1alpha1.ConditionApprovalRequired)

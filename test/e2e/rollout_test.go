@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -66,51 +65,6 @@ func TestFirstLight(t *testing.T) {
 				t.Errorf("there are %s chats, want 100", rows)
 			}
 		})
-	}
-}
-
-// TestFencingWaitsForPods: a fencing revision does not run beside pods, and runs
-// by itself when they are gone.
-func TestFencingWaitsForPods(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	create(t, w.newSchema())
-	create(t, w.newDeployment(newRelease, 2))
-	w.awaitRelease(newRelease, 2)
-	w.release(fencingRelease)
-	schema := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonFencingRevisionsPending)
-	if s := schema.Status; s.Gate.State != v1alpha1.GateOpen || s.Serves.To != needs[newRelease] {
-		t.Errorf("old pods cannot start: %s", describe(schema))
-	}
-	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "open-webui"}}
-	w.patch(deployment, `{"spec": {"replicas": 0}}`)
-	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
-		pods, err := w.pods(ctx)
-		return err == nil && len(pods) == 0, fmt.Sprintf("%d pods are left", len(pods))
-	})
-	w.patch(deployment, `{"spec": {"replicas": 2}}`)
-	schema = w.awaitApplied(needs[fencingRelease])
-	w.awaitRelease(fencingRelease, 2)
-	if s := schema.Status.Serves; s.From != needs[fencingRelease] {
-		t.Errorf("it serves %d to %d, want nothing older than %d", s.From, s.To, needs[fencingRelease])
-	}
-	// What is too old now waits, and does no harm.
-	w.release(newRelease)
-	w.awaitWaiting(newRelease)
-	w.awaitRelease0(newRelease)
-}
-
-// awaitRelease0 makes sure that no pod of a release runs while one waits.
-func (w *world) awaitRelease0(release string) {
-	w.t.Helper()
-	pods, err := w.pods(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for i := range pods {
-		if pod := &pods[i]; pod.Spec.Containers[0].Image == standin(release) && pod.Status.Phase != corev1.PodPending {
-			w.t.Errorf("pod %s of release %s is %s", pod.Name, release, pod.Status.Phase)
-		}
 	}
 }
 
