@@ -100,7 +100,7 @@ func NewBackup(schema *v1alpha1.DatabaseSchema, name string, from *batchv1.CronJ
 
 // resources are little, and said because a quota may demand it.
 func resources(cpu, memory string) corev1.ResourceList {
-	list := corev1.ResourceList{}
+	list := make(corev1.ResourceList)
 	list[corev1.ResourceCPU], list[corev1.ResourceMemory] = resource.MustParse(cpu), resource.MustParse(memory)
 	return list
 }

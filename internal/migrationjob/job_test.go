@@ -125,15 +125,10 @@ func TestJobRunsOnce(t *testing.T) {
 // TestPodSecurity asks the library that the API server asks.
 func TestPodSecurity(t *testing.T) {
 	t.Parallel()
-	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	restricted := psapi.LevelVersion{Level: psapi.LevelRestricted, Version: psapi.LatestVersion()}
 	for name, database := range databases() {
 		pod := migrationjob.New(options(database)).Spec.Template
-		if res := policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, &pod.ObjectMeta, &pod.Spec)); !res.Allowed {
-			t.Errorf("%s: %s", name, res.ForbiddenDetail())
+		if detail := restricted(t, pod); detail != "" {
+			t.Errorf("%s: %s", name, detail)
 		}
 		if *pod.Spec.AutomountServiceAccountToken || !*pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem {
 			t.Errorf("%s: it has a token, or may write to its root", name)
@@ -142,9 +137,24 @@ func TestPodSecurity(t *testing.T) {
 	database := databases()["sqlite"]
 	database.SQLite.RunAsUser = new(int64(0))
 	root := migrationjob.New(options(database)).Spec.Template
-	if res := policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, &root.ObjectMeta, &root.Spec)); res.Allowed {
+	if restricted(t, root) == "" {
 		t.Error("the library finds nothing wrong with root, so it finds nothing at all")
 	}
+}
+
+// restricted returns what Pod Security "restricted" has against a pod.
+func restricted(t *testing.T, pod corev1.PodTemplateSpec) string {
+	t.Helper()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := psapi.LevelVersion{Level: psapi.LevelRestricted, Version: psapi.LatestVersion()}
+	res := policy.AggregateCheckResults(evaluator.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec))
+	if res.Allowed {
+		return ""
+	}
+	return res.ForbiddenDetail()
 }
 
 // TestArgumentsAreUnderstood hands the arguments to the command itself.
@@ -154,7 +164,8 @@ func TestArgumentsAreUnderstood(t *testing.T) {
 		o := options(database)
 		o.Schema.Spec.Policy = v1alpha1.Policy{Adopt: v1alpha1.AdoptNever, Drift: v1alpha1.DriftBlock, TakeOwnership: new(true)}
 		o.Schema.Spec.Execution.StatementTimeoutSeconds = new(int32(30))
-		o.AllowDowngrade = true
+		o.AllowDowngrade, o.Fence = true, true
+		o.Schema.Spec.Rollout.IgnoreSessions = []string{"a, b", "c"}
 		args := migrationjob.New(o).Spec.Template.Spec.Containers[0].Args
 		if args[0] != "migrate" {
 			t.Fatalf("%s: the command is %s", name, args[0])

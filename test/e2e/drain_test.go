@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -267,18 +268,25 @@ func TestDrainTakesTooLong(t *testing.T) {
 	}
 	w.patch(deployment, `{"spec": {"template": {"metadata": {"finalizers": null}}}}`)
 	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
-		pods, err := w.pods(ctx)
-		if err != nil {
-			return false, err.Error()
-		}
-		for i := range pods {
-			if slices.Contains(pods[i].Finalizers, finalizer) {
-				w.patch(&pods[i], `{"metadata": {"$deleteFromPrimitiveList/finalizers": [%q]}}`, finalizer)
-			}
-		}
-		return len(pods) == 1 && isReady(&pods[0]) && pods[0].Spec.Containers[0].Image == standin(fencingRelease), fmt.Sprintf("%d pods", len(pods))
+		// The pods that came in between have it, too.
+		pods, err := w.withoutFinalizers(ctx, finalizer)
+		return err == nil && len(pods) == 1 && isReady(&pods[0]) && pods[0].Spec.Containers[0].Image == standin(fencingRelease),
+			fmt.Sprintf("%d pods (%v)", len(pods), err)
 	})
 	w.awaitApplied(needs[fencingRelease])
+	w.awaitRelease(fencingRelease, 1)
+}
+
+// withoutFinalizers lets the pods go, and returns those that are still there.
+func (w *world) withoutFinalizers(ctx context.Context, finalizer string) ([]corev1.Pod, error) {
+	pods, err := w.pods(ctx)
+	for i := range pods {
+		if err == nil && slices.Contains(pods[i].Finalizers, finalizer) {
+			patch := fmt.Appendf(nil, `{"metadata": {"$deleteFromPrimitiveList/finalizers": [%q]}}`, finalizer)
+			err = client.IgnoreNotFound(admin.Patch(ctx, &pods[i], client.RawPatch(types.StrategicMergePatchType, patch)))
+		}
+	}
+	return pods, err
 }
 
 // TestSessionsOfOthers: a session that uses the database keeps a fencing revision
