@@ -33,6 +33,10 @@ type DatabaseSchemaReconciler struct {
 	// Holds is shared with the PodGateReconciler.
 	Holds *Holds
 
+	// Policies tells whether the admission policies are installed; nil where
+	// nobody looks.
+	Policies *Policies
+
 	// Recorder, Metrics and Clock are as elsewhere.
 	Recorder events.EventRecorder
 	Metrics  *metrics.Metrics

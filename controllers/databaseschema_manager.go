@@ -36,7 +36,11 @@ func (r *DatabaseSchemaReconciler) SetupWithManager(ctx context.Context, mgr ctr
 	); err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	build := ctrl.NewControllerManagedBy(mgr)
+	if r.Policies != nil {
+		build.WatchesRawSource(source.Channel(r.Policies.Changed, &handler.TypedEnqueueRequestForObject[*v1alpha1.DatabaseSchema]{}))
+	}
+	return build.
 		Named("databaseschema").
 		For(&v1alpha1.DatabaseSchema{}).
 		Watches(&v1alpha1.DatabaseSchema{}, handler.EnqueueRequestsFromMapFunc(r.siblings), withPredicate(databaseChanged())).

@@ -57,6 +57,7 @@ func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.
 	if want.Gate.State == v1alpha1.GateOpen {
 		r.Holds.Lift(key, resourceVersion)
 	}
+	r.Metrics.GateDisabled(schema.Namespace, schema.Name, schema.Spec.Gate == v1alpha1.GateDisabled)
 	r.Metrics.Schema(schema.Namespace, schema.Name, want.AppliedRevision.Version, want.TargetRevision.Version, ptr.Deref(want.WaitingPods, 0))
 	return outcome(next, actErr)
 }
@@ -97,7 +98,7 @@ func (r *DatabaseSchemaReconciler) setConditions(schema *v1alpha1.DatabaseSchema
 	status.Conditions = nil
 	for _, condition := range []*metav1.Condition{
 		readyCondition(next), reconcilingCondition(next), stalledCondition(next),
-		migratedCondition(*status, next), gateCondition(schema, *status, next), driftCondition(*status), approvalCondition(next),
+		migratedCondition(*status, next), gateCondition(schema, *status, next, r.Policies.Missing()), driftCondition(*status), approvalCondition(next),
 	} {
 		if condition == nil {
 			continue
@@ -183,13 +184,16 @@ func migratedCondition(status v1alpha1.DatabaseSchemaStatus, next plan.Decision)
 	return condition
 }
 
-func gateCondition(schema *v1alpha1.DatabaseSchema, status v1alpha1.DatabaseSchemaStatus, next plan.Decision) *metav1.Condition {
+// gateDisabled begins the message of the condition while spec.gate is Open.
+const gateDisabled = "spec.gate is Open"
+
+func gateCondition(schema *v1alpha1.DatabaseSchema, status v1alpha1.DatabaseSchemaStatus, next plan.Decision, missing []string) *metav1.Condition {
 	condition := &metav1.Condition{Type: v1alpha1.ConditionGateOpen, Status: truth(status.Gate.State == v1alpha1.GateOpen), Reason: status.Gate.Reason}
 	serves := status.Serves
 	switch {
 	case schema.Spec.Gate == v1alpha1.GateDisabled:
 		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonGateDisabled
-		condition.Message = "spec.gate is Open: every labeled pod starts, whatever the database holds."
+		condition.Message = gateDisabled + ": every labeled pod starts, whatever the database holds. Set it to Enforced when that is over."
 	case serves.From > 0:
 		condition.Message = fmt.Sprintf("Pods that need revision %d to %d start", serves.From, serves.To)
 		if serves.AppFrom != "" {
@@ -201,6 +205,11 @@ func gateCondition(schema *v1alpha1.DatabaseSchema, status v1alpha1.DatabaseSche
 	default:
 		condition.Message = "No pod starts until the migration has ended."
 	}
+	if len(missing) > 0 {
+		condition.Reason = v1alpha1.ReasonPoliciesMissing
+		condition.Message += " These are not installed: " + strings.Join(missing, ", ") +
+			". Only pods whose template has the scheduling gate " + v1alpha1.GateName + " are held."
+	}
 	if next.Unknown > 0 {
 		condition.Message = strings.Join([]string{condition.Message, fmt.Sprintf("%d pods wait for ever.", next.Unknown), next.UnknownMessage}, " ")
 	}
@@ -211,6 +220,7 @@ func gateCondition(schema *v1alpha1.DatabaseSchema, status v1alpha1.DatabaseSche
 
 // announce tells of transitions, after they are recorded.
 func (r *DatabaseSchemaReconciler) announce(ctx context.Context, schema *v1alpha1.DatabaseSchema, want v1alpha1.DatabaseSchemaStatus, next plan.Decision) {
+	r.announceGate(schema, want)
 	if next.Action == plan.Record {
 		r.announceAttempt(ctx, schema, want)
 	}
@@ -226,10 +236,24 @@ func (r *DatabaseSchemaReconciler) announce(ctx context.Context, schema *v1alpha
 	log.FromContext(ctx).Info("Decided", "action", string(next.Action), "reason", next.Reason, "revision", want.TargetRevision.Version)
 }
 
+// announceGate tells when spec.gate is opened for everybody, and when that ends.
+func (r *DatabaseSchemaReconciler) announceGate(schema *v1alpha1.DatabaseSchema, want v1alpha1.DatabaseSchemaStatus) {
+	before := apimeta.FindStatusCondition(schema.Status.Conditions, v1alpha1.ConditionGateOpen)
+	after := apimeta.FindStatusCondition(want.Conditions, v1alpha1.ConditionGateOpen)
+	was, is := before != nil && strings.HasPrefix(before.Message, gateDisabled), strings.HasPrefix(after.Message, gateDisabled)
+	switch {
+	case is && !was:
+		r.Recorder.Eventf(schema, nil, corev1.EventTypeWarning, v1alpha1.ReasonGateDisabled, "OpenGate", "%s", note(after.Message))
+	case was && !is:
+		r.Recorder.Eventf(schema, nil, corev1.EventTypeNormal, v1alpha1.ReasonGateEnforced, "CloseGate",
+			"spec.gate is Enforced again. Pods that were let in meanwhile stay until they are deleted.")
+	}
+}
+
 // announceAttempt tells how a migration ended.
 func (r *DatabaseSchemaReconciler) announceAttempt(ctx context.Context, schema *v1alpha1.DatabaseSchema, want v1alpha1.DatabaseSchemaStatus) {
 	entry, attempt := want.History[0], want.Attempt
-	duration := time.Duration(ptr.Deref(entry.DurationSeconds, 0)) * time.Second
+	duration := time.Duration(ptr.Deref(entry.DurationSeconds, -1)) * time.Second
 	log.FromContext(ctx).Info("Recorded a migration", "job", entry.Job, "fromRevision", ptr.Deref(entry.From, 0),
 		"revision", want.AppliedRevision.Version, "reason", entry.Result, "durationSeconds", int(duration.Seconds()))
 	if attempt.State == v1alpha1.AttemptSucceeded {

@@ -113,6 +113,14 @@ const (
 	// ReasonGateDisabled: spec.gate is Open, so no pod is held.
 	ReasonGateDisabled = "GateDisabled"
 
+	// ReasonPoliciesMissing: admission policies are not in the cluster, so pods
+	// get no gate by themselves.
+	ReasonPoliciesMissing = "PoliciesMissing"
+
+	// ReasonGateEnforced is that of the event that follows when spec.gate is
+	// Enforced again.
+	ReasonGateEnforced = "GateEnforced"
+
 	// ReasonServing: pods within status.serves are let through.
 	ReasonServing = "Serving"
 

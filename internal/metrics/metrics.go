@@ -81,9 +81,9 @@ func (m *Metrics) Forget(namespace, name string) {
 }
 
 // Migrated counts a migration Job that has ended. class is empty for one that
-// succeeded; a duration of 0 is one that is not known.
+// succeeded; a negative duration is one that is not known.
 func (m *Metrics) Migrated(result, class string, duration time.Duration) {
-	if duration > 0 {
+	if duration >= 0 {
 		m.migration.WithLabelValues(result).Observe(duration.Seconds())
 	}
 	if class != "" {

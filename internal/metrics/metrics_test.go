@@ -19,7 +19,8 @@ func TestMetrics(t *testing.T) {
 	m.Schema("a", "gone", 1, 1, 1)
 	m.Forget("a", "gone")
 	m.Migrated("Succeeded", "", 2*time.Second)
-	m.Migrated("Unreachable", "Retrying", 0) // how long is not known
+	m.Migrated("SQLError", "Failed", 0) // less than a second
+	m.Migrated("Unreachable", "Retrying", -1) // how long is not known
 	m.Opened(3 * time.Second)
 
 	want := `
@@ -37,6 +38,7 @@ func TestMetrics(t *testing.T) {
 		schemagate_gate_opened_total 1
 		# HELP schemagate_migration_failures_total Failed migration Jobs by class: Retrying, Failed or Lost.
 		# TYPE schemagate_migration_failures_total counter
+		schemagate_migration_failures_total{class="Failed"} 1
 		schemagate_migration_failures_total{class="Retrying"} 1
 	`
 	err := testutil.GatherAndCompare(registry, strings.NewReader(want),
@@ -45,8 +47,8 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if n, err := testutil.GatherAndCount(registry, "schemagate_migration_duration_seconds"); err != nil || n != 1 {
-		t.Errorf("%d durations (%v), want that of the one that is known", n, err)
+	if n, err := testutil.GatherAndCount(registry, "schemagate_migration_duration_seconds"); err != nil || n != 2 {
+		t.Errorf("%d durations (%v), want those of the two that are known", n, err)
 	}
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil || len(problems) > 0 {

@@ -29,19 +29,26 @@ func TestMetrics(t *testing.T) {
 	w.awaitApplied(needs[newRelease])
 	w.awaitRelease(newRelease, 1)
 
+	w.awaitMetrics(fmt.Sprintf(`schemagate_databaseschema_applied_revision{name="open-webui",namespace=%q} %d`, w.namespace, needs[newRelease]),
+		"schemagate_gate_opened_total", `schemagate_migration_duration_seconds_count{result="Succeeded"}`)
+}
+
+// awaitMetrics waits until the leader tells all of these, and sees that it tells
+// no password.
+func (w *world) awaitMetrics(wanted ...string) {
+	w.t.Helper()
 	token := w.metricsToken()
-	applied := fmt.Sprintf(`schemagate_databaseschema_applied_revision{name="open-webui",namespace=%q} %d`, w.namespace, needs[newRelease])
-	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+	apiserver.Eventually(w.t, func(ctx context.Context) (bool, string) {
 		// The leader may have just changed.
-		pod, _, _ := strings.Cut(leader(ctx, t), "_")
+		pod, _, _ := strings.Cut(leader(ctx, w.t), "_")
 		text, err := scrape(ctx, pod, token)
 		if err != nil {
 			return false, err.Error()
 		}
 		if strings.Contains(text, w.password) {
-			t.Error("the password is in the metrics")
+			w.t.Error("the password is in the metrics")
 		}
-		for _, want := range []string{applied, "schemagate_gate_opened_total", `schemagate_migration_duration_seconds_count{result="Succeeded"}`} {
+		for _, want := range wanted {
 			if !strings.Contains(text, want) {
 				return false, "there is no " + want
 			}

@@ -82,7 +82,7 @@ func bindOperator(t *testing.T, home, namespace string) {
 // bindClusterID lets the operator read what tells its cluster from others.
 func bindClusterID(t *testing.T, home string, subjects []rbacv1.Subject) {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(apiserver.RepositoryRoot(), "config", "rbac", "cluster_id.yaml"))
+	content, err := os.ReadFile(filepath.Join(apiserver.RepositoryRoot(), "config", "rbac", "cluster_facts.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -55,7 +56,7 @@ func (o *Options) watched() map[string]cache.Config {
 }
 
 // register adds the controllers to a manager.
-func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, options Options) error {
+func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, options Options, policies *controllers.Policies) error {
 	if err := options.identify(ctx, mgr.GetAPIReader()); err != nil {
 		return err
 	}
@@ -72,13 +73,21 @@ func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, op
 	schemas := &controllers.DatabaseSchemaReconciler{
 		Client: mgr.GetClient(), JobPods: jobPods.GetCache(), APIReader: mgr.GetAPIReader(),
 		Bundles: bundles, Image: options.MigrationImage, Cluster: options.ClusterID, Holds: holds,
+		Policies: policies,
 		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: clock.RealClock{},
 	}
 	gates := &controllers.PodGateReconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Bundles: bundles, Holds: holds,
 		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: clock.RealClock{},
 	}
-	return errors.Join(schemas.SetupWithManager(ctx, mgr, jobPods.GetCache()), gates.SetupWithManager(mgr))
+	return errors.Join(mgr.Add(policies), schemas.SetupWithManager(ctx, mgr, jobPods.GetCache()), gates.SetupWithManager(mgr))
+}
+
+func newPolicies(mgr ctrl.Manager, options Options) *controllers.Policies {
+	return &controllers.Policies{
+		Reader: mgr.GetAPIReader(), Schemas: mgr.GetClient(), Interval: options.PoliciesInterval,
+		Changed: make(chan event.TypedGenericEvent[*v1alpha1.DatabaseSchema]),
+	}
 }
 
 // newJobPods returns a cluster whose cache holds the pods of migration Jobs. One

@@ -123,6 +123,9 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 		LeaderElectionID:              naming.LeaderElectionID,
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 nonZero(options.LeaseDuration),
+		RenewDeadline:                 nonZero(options.RenewDeadline),
+		RetryPeriod:                   nonZero(options.RetryPeriod),
 		Controller: ctrlconfig.Controller{
 			// Names are unique here; tests run several operators in one process.
 			SkipNameValidation: new(true),
@@ -133,8 +136,14 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 	if err != nil {
 		return nil, err
 	}
-	if err := register(ctx, mgr, restConfig, options); err != nil {
+	policies := newPolicies(mgr, options)
+	if err := register(ctx, mgr, restConfig, options, policies); err != nil {
 		return nil, err
+	}
+	if options.AdmissionPolicies == policiesRequired {
+		if err := mgr.AddReadyzCheck("admission-policies", policies.Check); err != nil {
+			return nil, err
+		}
 	}
 	ready := &readiness{}
 	err = errors.Join(mgr.Add(ready), mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", ready.check))
@@ -142,6 +151,14 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 		return nil, err
 	}
 	return mgr, nil
+}
+
+// nonZero leaves it to the library what is not said.
+func nonZero(d time.Duration) *time.Duration {
+	if d == 0 {
+		return nil
+	}
+	return &d
 }
 
 // readiness is given once the caches hold what the API server has: before,

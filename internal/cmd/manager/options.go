@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/pflag"
@@ -47,9 +48,37 @@ type Options struct {
 	// namespace kube-system.
 	ClusterID string
 
+	// LeaseDuration is how long the other replicas wait after the leader was
+	// heard of last, RenewDeadline how long a leader tries to be heard before it
+	// ends, and RetryPeriod the pause between two tries of either. Together they
+	// bound how long nobody acts after a crash: by LeaseDuration and about two
+	// RetryPeriods.
+	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
+
+	// AdmissionPolicies is Required, with which the operator is not ready while
+	// the admission policies are not installed, or Optional, for clusters where
+	// the templates of pods have the gate. PoliciesInterval is the pause between
+	// two looks for them; 0 means to look once.
+	AdmissionPolicies string
+	PoliciesInterval  time.Duration
+
 	// LogFormat is json or text, LogLevel debug, info, warn or error.
 	LogFormat, LogLevel string
 }
+
+// The defaults of the leader's election let another replica take over within
+// five seconds of a crash. The lease ends by the clock of whoever watches it.
+const (
+	defaultLeaseDuration = 4 * time.Second
+	defaultRenewDeadline = 3 * time.Second
+	defaultRetryPeriod   = 400 * time.Millisecond
+)
+
+const (
+	policiesRequired        = "Required"
+	policiesOptional        = "Optional"
+	defaultPoliciesInterval = 5 * time.Minute
+)
 
 func (o *Options) addTo(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.Namespaces, "namespaces", nil,
@@ -57,6 +86,16 @@ func (o *Options) addTo(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "let only one of several replicas act at a time")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "",
 		"namespace of the leader's Lease; that of the operator's own pod when empty")
+	flags.DurationVar(&o.LeaseDuration, "leader-elect-lease-duration", defaultLeaseDuration,
+		"how long the other replicas wait after the leader was heard of last")
+	flags.DurationVar(&o.RenewDeadline, "leader-elect-renew-deadline", defaultRenewDeadline,
+		"how long a leader tries to be heard before it ends; less than the lease's duration")
+	flags.DurationVar(&o.RetryPeriod, "leader-elect-retry-period", defaultRetryPeriod,
+		"pause between two tries to renew or to become the leader")
+	flags.StringVar(&o.AdmissionPolicies, "admission-policies", policiesRequired,
+		"whether the operator is ready without the admission policies: Required, or Optional where the templates of pods have the gate")
+	flags.DurationVar(&o.PoliciesInterval, "admission-policies-interval", defaultPoliciesInterval,
+		"pause between two looks whether the admission policies are installed; 0 to look once")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", ":8443",
 		"address to serve metrics on by HTTPS, to callers that may get /metrics; 0 for none")
 	flags.StringVar(&o.HealthBindAddress, "health-probe-bind-address", ":8081",
@@ -105,11 +144,37 @@ func (o *Options) Validate() error {
 	if strings.ContainsFunc(o.ClusterID, func(c rune) bool { return !unicode.IsPrint(c) }) || len(o.ClusterID) > 253 {
 		return fmt.Errorf("--cluster-id is %q: use at most 253 printable characters", o.ClusterID)
 	}
+	if err := o.validateLeader(); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{policiesRequired, policiesOptional, ""}, o.AdmissionPolicies) {
+		return fmt.Errorf("--admission-policies is %q: use Required or Optional", o.AdmissionPolicies)
+	}
+	if o.PoliciesInterval < 0 {
+		return fmt.Errorf("--admission-policies-interval is %s: use 0 or more", o.PoliciesInterval)
+	}
 	if !slices.Contains([]string{"json", "text"}, o.LogFormat) {
 		return fmt.Errorf("--log-format is %q: use json or text", o.LogFormat)
 	}
 	if _, err := o.level(); err != nil {
 		return err
+	}
+	return nil
+}
+
+// validateLeader keeps to what client-go demands of these, and says so by flag.
+func (o *Options) validateLeader() error {
+	if !o.LeaderElect || o.LeaseDuration == 0 && o.RenewDeadline == 0 && o.RetryPeriod == 0 {
+		return nil
+	}
+	const jitter = 1.2 // client-go's
+	switch {
+	case o.LeaseDuration < time.Second || o.LeaseDuration%time.Second != 0:
+		return fmt.Errorf("--leader-elect-lease-duration is %s: use whole seconds, at least one", o.LeaseDuration)
+	case o.RenewDeadline >= o.LeaseDuration:
+		return fmt.Errorf("--leader-elect-renew-deadline is %s: use less than --leader-elect-lease-duration, which is %s", o.RenewDeadline, o.LeaseDuration)
+	case o.RetryPeriod <= 0 || o.RenewDeadline <= time.Duration(jitter*float64(o.RetryPeriod)):
+		return fmt.Errorf("--leader-elect-retry-period is %s: use more than 0, and less than %s by 1.2, which is --leader-elect-renew-deadline", o.RetryPeriod, o.RenewDeadline)
 	}
 	return nil
 }

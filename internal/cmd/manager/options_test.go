@@ -3,9 +3,17 @@ package manager_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/schemagate/schemagate/internal/cmd/manager"
 )
+
+// lease sets the times of the leader's election.
+func lease(duration, renew, retry time.Duration) func(*manager.Options) {
+	return func(o *manager.Options) {
+		o.LeaderElect, o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = true, duration, renew, retry
+	}
+}
 
 func TestOptionsValidate(t *testing.T) {
 	t.Parallel()
@@ -13,17 +21,24 @@ func TestOptionsValidate(t *testing.T) {
 		change func(*manager.Options)
 		says   []string // nothing: valid
 	}{
-		"as it comes":     {change: func(*manager.Options) {}},
-		"some namespaces": {change: func(o *manager.Options) { o.Namespaces = []string{"a", "b"} }},
-		"text log":        {change: func(o *manager.Options) { o.LogFormat, o.LogLevel = "text", "debug" }},
-		"bad namespace":   {change: func(o *manager.Options) { o.Namespaces = []string{"a", "B_"} }, says: []string{"--namespaces", `"B_"`, "lower case"}},
-		"empty namespace": {change: func(o *manager.Options) { o.Namespaces = []string{""} }, says: []string{"--namespaces", `""`}},
-		"no image":        {change: func(o *manager.Options) { o.MigrationImage = "" }, says: []string{"--migration-image", "--pod-name"}},
-		"own image":       {change: func(o *manager.Options) { o.MigrationImage, o.PodName, o.LeaderElectionNamespace = "", "a", "b" }},
-		"odd cluster":     {change: func(o *manager.Options) { o.ClusterID = "a\nb" }, says: []string{"--cluster-id", `"a\nb"`, "printable"}},
-		"namespace twice": {change: func(o *manager.Options) { o.Namespaces = []string{"a", "a"} }, says: []string{"--namespaces", `"a" twice`}},
-		"unknown format":  {change: func(o *manager.Options) { o.LogFormat = "yaml" }, says: []string{"--log-format", `"yaml"`, "json or text"}},
-		"unknown level":   {change: func(o *manager.Options) { o.LogLevel = "trace" }, says: []string{"--log-level", `"trace"`, "debug"}},
+		"as it comes":        {change: func(*manager.Options) {}},
+		"some namespaces":    {change: func(o *manager.Options) { o.Namespaces = []string{"a", "b"} }},
+		"text log":           {change: func(o *manager.Options) { o.LogFormat, o.LogLevel = "text", "debug" }},
+		"bad namespace":      {change: func(o *manager.Options) { o.Namespaces = []string{"a", "B_"} }, says: []string{"--namespaces", `"B_"`, "lower case"}},
+		"empty namespace":    {change: func(o *manager.Options) { o.Namespaces = []string{""} }, says: []string{"--namespaces", `""`}},
+		"no image":           {change: func(o *manager.Options) { o.MigrationImage = "" }, says: []string{"--migration-image", "--pod-name"}},
+		"own image":          {change: func(o *manager.Options) { o.MigrationImage, o.PodName, o.LeaderElectionNamespace = "", "a", "b" }},
+		"odd cluster":        {change: func(o *manager.Options) { o.ClusterID = "a\nb" }, says: []string{"--cluster-id", `"a\nb"`, "printable"}},
+		"namespace twice":    {change: func(o *manager.Options) { o.Namespaces = []string{"a", "a"} }, says: []string{"--namespaces", `"a" twice`}},
+		"unknown format":     {change: func(o *manager.Options) { o.LogFormat = "yaml" }, says: []string{"--log-format", `"yaml"`, "json or text"}},
+		"the leader's times": {change: lease(4*time.Second, 3*time.Second, time.Second)},
+		"half a lease":       {change: lease(time.Second/2, time.Second/4, time.Second/8), says: []string{"--leader-elect-lease-duration", "500ms", "whole seconds"}},
+		"renewed too late":   {change: lease(4*time.Second, 4*time.Second, time.Second), says: []string{"--leader-elect-renew-deadline", "4s", "less than"}},
+		"tried too seldom":   {change: lease(4*time.Second, 3*time.Second, 5*time.Second/2), says: []string{"--leader-elect-retry-period", "2.5s", "3s by 1.2"}},
+		"never tried":        {change: lease(4*time.Second, 3*time.Second, 0), says: []string{"--leader-elect-retry-period", "0s"}},
+		"no such policy":     {change: func(o *manager.Options) { o.AdmissionPolicies = "maybe" }, says: []string{"--admission-policies", `"maybe"`, "Optional"}},
+		"negative pause":     {change: func(o *manager.Options) { o.PoliciesInterval = -1 }, says: []string{"--admission-policies-interval", "-1ns"}},
+		"unknown level":      {change: func(o *manager.Options) { o.LogLevel = "trace" }, says: []string{"--log-level", `"trace"`, "debug"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

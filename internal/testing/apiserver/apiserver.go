@@ -165,8 +165,10 @@ func Eventually(t *testing.T, condition func(ctx context.Context) (done bool, re
 	t.Helper()
 	var reason string
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, Timeout, true, func(ctx context.Context) (bool, error) {
-		var done bool
-		done, reason = condition(ctx)
+		done, why := condition(ctx)
+		if ctx.Err() == nil {
+			reason = why // that the time is over says nothing
+		}
 		return done, nil
 	})
 	if err != nil {
