@@ -19,7 +19,7 @@ func TestMetrics(t *testing.T) {
 	m.Schema("a", "gone", 1, 1, 1)
 	m.Forget("a", "gone")
 	m.Migrated("Succeeded", "", 2*time.Second)
-	m.Migrated("SQLError", "Failed", 0) // less than a second
+	m.Migrated("SQLError", "Failed", 0)       // less than a second
 	m.Migrated("Unreachable", "Retrying", -1) // how long is not known
 	m.Opened(3 * time.Second)
 

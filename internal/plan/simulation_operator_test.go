@@ -28,9 +28,15 @@ type operator struct {
 	since int
 
 	// op is what a reconciliation has decided to do and has not done yet.
-	op func()
+	op *pending
 	// last is what was decided last.
 	last plan.Decision
+}
+
+// pending is what a reconciliation has seen and decided.
+type pending struct {
+	observed plan.Observed
+	next     plan.Decision
 }
 
 // restart is a new process. Its cache of schemas begins with the newest state,
@@ -44,6 +50,9 @@ func (o *operator) restart(w *world) {
 
 // catchUp lets the caches hear of something.
 func (o *operator) catchUp(w *world) {
+	if w.model {
+		return // An event of its own.
+	}
 	newest := len(w.past) - 1
 	for _, seen := range []*int{&o.seenSchema, &o.seenJobs, &o.seenPods} {
 		if w.calm {
@@ -124,7 +133,7 @@ func (o *operator) reconcile(w *world) {
 	if o.op != nil {
 		op := o.op
 		o.op = nil
-		op()
+		o.carryOut(w, op.observed, op.next)
 		return
 	}
 	o.catchUp(w)
@@ -132,19 +141,16 @@ func (o *operator) reconcile(w *world) {
 	next := plan.Next(observed)
 	o.last = next
 	w.check(observed, next)
-	schema := observed.Schema
-	if (next.Action != plan.Idle || len(next.Evict) > 0) && recorded(schema.Status, next.Status) {
-		act := o.act(w, observed, next)
-		o.op = func() {
-			w.evict(next.Evict)
-			if act != nil {
-				act()
-			}
-			o.finish(w, observed, next)
-		}
-		return
+	o.op = &pending{observed: observed, next: next}
+}
+
+// carryOut is what the controller does after it has decided.
+func (o *operator) carryOut(w *world, observed plan.Observed, next plan.Decision) {
+	if (next.Action != plan.Idle || len(next.Evict) > 0) && recorded(observed.Schema.Status, next.Status) {
+		w.evict(next.Evict)
+		o.act(w, observed, next)
 	}
-	o.op = func() { o.finish(w, observed, next) }
+	o.finish(w, observed, next)
 }
 
 // recorded is what the controller takes for recorded.
@@ -155,26 +161,23 @@ func recorded(have, want v1alpha1.DatabaseSchemaStatus) bool {
 	return equality.Semantic.DeepEqual(have, want)
 }
 
-// act returns the write that carries a decision out, nil for none.
-func (o *operator) act(w *world, observed plan.Observed, next plan.Decision) func() {
+// act is the write that carries a decision out.
+func (o *operator) act(w *world, observed plan.Observed, next plan.Decision) {
 	schema := observed.Schema
 	switch next.Action {
 	case plan.Discard:
-		return func() {
-			for _, stray := range next.Strays {
-				w.discard(stray)
-			}
+		for _, stray := range next.Strays {
+			w.discard(stray)
 		}
 	case plan.Help:
-		return func() { w.createHelper(*next.Helper) }
+		w.createHelper(*next.Helper)
 	case plan.Prepare:
-		return func() { w.create(schema, next.Work) }
+		w.create(schema, next.Work)
 	case plan.Drain:
-		return func() { w.stamp(schema.Status.Attempt) }
+		w.stamp(schema.Status.Attempt)
 	case plan.StartJob:
-		return func() { w.start(*observed.Job) }
+		w.start(*observed.Job)
 	default:
-		return nil
 	}
 }
 
@@ -232,7 +235,16 @@ func (o *operator) gates(w *world) {
 	if len(pods) == 0 {
 		return
 	}
-	pod, schema := pods[w.rng.IntN(len(pods))], w.past[o.seenSchema].schema
+	o.decideGate(w, pods[w.rng.IntN(len(pods))])
+}
+
+// decideGate looks at one pod as the cache shows it.
+func (o *operator) decideGate(w *world, pod simPod) {
+	schema := w.past[o.seenSchema].schema
+	if w.bug == bugReleaseBeforeRecord && o.op != nil {
+		schema = schema.DeepCopy()
+		schema.Status = o.op.next.Status
+	}
 	if !pod.gated || pod.terminating || o.held || number(schema.ResourceVersion) < o.since {
 		return
 	}
@@ -251,7 +263,7 @@ func (w *world) create(schema *v1alpha1.DatabaseSchema, work *plan.Work) {
 	w.created++
 	w.jobs = append(w.jobs, simJob{
 		name: attempt.Job, decision: attempt.Decision, source: schema.Spec.Database.Host,
-		uid: strconv.Itoa(w.created), version: w.next(), suspended: true, pod: true,
+		uid: strconv.Itoa(w.created), version: w.next(), suspended: w.bug != bugNotSuspended, pod: true,
 		target: work.To, expect: work.From, fencing: work.RefuseFencing, destructive: work.RefuseDestructive, downgrade: work.Downgrade,
 		rolling: schema.Spec.Rollout.Strategy == v1alpha1.StrategyRolling,
 	})
@@ -294,12 +306,12 @@ func (w *world) help() {
 		return
 	}
 	i := w.rng.IntN(len(w.helpers))
-	if active := slices.IndexFunc(w.helpers, func(run plan.HelperRun) bool { return run.State == migrationjob.Active }); w.calm && active >= 0 {
-		i = active
+	if unsettled := slices.IndexFunc(w.helpers, func(run plan.HelperRun) bool { return run.State != migrationjob.Succeeded }); w.calm && unsettled >= 0 {
+		i = unsettled
 	}
 	run := &w.helpers[i]
 	switch {
-	case run.State != migrationjob.Active && !w.calm:
+	case run.State != migrationjob.Active && !w.calm, run.State == migrationjob.Failed:
 		w.helpers = slices.Delete(w.helpers, i, i+1)
 	case run.State == migrationjob.Active && !w.calm && w.chance(3):
 		run.State = migrationjob.Failed
@@ -323,7 +335,10 @@ func (w *world) evict(pods []plan.Eviction) {
 func (w *world) stamp(attempt v1alpha1.Attempt) {
 	for i := range w.pods {
 		if pod := &w.pods[i]; pod.gated && pod.hold != attempt.Job {
-			pod.hold, pod.version = attempt.Job, w.next()
+			pod.hold = attempt.Job
+			if w.bug != bugNoStamp {
+				pod.version = w.next()
+			}
 		}
 	}
 	w.logf("the waiting pods are stamped")

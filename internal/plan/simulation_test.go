@@ -39,8 +39,17 @@ func TestSimulation(t *testing.T) {
 
 func simulate(t *testing.T, seed uint64) {
 	t.Helper()
-	w := newWorld(t, seed)
+	w := newWorld(seed)
 	w.logf("seed %d", seed)
+	defer func() {
+		switch found := recover().(type) {
+		case nil:
+		case breach:
+			t.Fatalf("%s\n%s", found.text, found.trace)
+		default:
+			panic(found)
+		}
+	}()
 	for range steps {
 		w.step()
 		w.noCronJob = w.rng.IntN(4) == 0
@@ -53,11 +62,11 @@ func simulate(t *testing.T, seed uint64) {
 func (w *world) step() {
 	switch n := w.rng.IntN(100); {
 	case n < 40:
-		w.operator.reconcile(w)
+		w.operators[0].reconcile(w)
 	case n < 58:
 		w.job()
 	case n < 66:
-		w.operator.gates(w)
+		w.operators[0].gates(w)
 	case n < 70:
 		w.landOne()
 	case n < 75:
@@ -78,7 +87,7 @@ func (w *world) step() {
 		w.tamper()
 	default:
 		w.logf("the operator is started again")
-		w.operator.restart(w)
+		w.operators[0].restart(w)
 	}
 	w.alone()
 }
@@ -169,7 +178,7 @@ func (w *world) editOne() {
 }
 
 func (w *world) annotateOne() {
-	switch last := w.operator.last; {
+	switch last := w.operators[0].last; {
 	case last.Action == plan.RequireApproval:
 		w.annotate(v1alpha1.AnnotationApprove, last.Work.Digest)
 	case w.chance(2):
@@ -244,11 +253,11 @@ func (w *world) calmDown() {
 	for _, annotation := range []string{v1alpha1.AnnotationVerify, v1alpha1.AnnotationRetry} {
 		w.annotate(annotation, "last")
 		w.rest()
-		if w.operator.last.Verdict == plan.Ready {
-			w.truth(w.operator.last)
+		if w.operators[0].last.Verdict == plan.Ready {
+			w.truth(w.operators[0].last)
 		}
 	}
-	if last := w.operator.last; w.tampered[w.source()] && last.Verdict == plan.Ready && last.Status.AppliedRevision.Version > 0 {
+	if last := w.operators[0].last; w.tampered[w.source()] && last.Verdict == plan.Ready && last.Status.AppliedRevision.Version > 0 {
 		w.fail("nobody has looked at the database: %s (%s)", last.Action, last.Reason)
 	}
 }
@@ -258,7 +267,7 @@ func (w *world) rest() {
 	for range maxRounds {
 		before := w.version
 		w.round()
-		last := w.operator.last
+		last := w.operators[0].last
 		switch {
 		case w.version != before:
 		case last.After > 0:
@@ -268,7 +277,7 @@ func (w *world) rest() {
 			return
 		}
 	}
-	w.fail("the world does not come to rest: %s (%s) %s", w.operator.last.Action, w.operator.last.Reason, w.operator.last.Message)
+	w.fail("the world does not come to rest: %s (%s) %s", w.operators[0].last.Action, w.operators[0].last.Reason, w.operators[0].last.Message)
 }
 
 // round lets everybody do what there is to do.
@@ -278,32 +287,32 @@ func (w *world) round() {
 	w.help()
 	w.job()
 	w.remember()
-	w.operator.catchUp(w)
+	w.operators[0].catchUp(w)
 	for range len(w.pods) {
-		w.operator.gates(w)
+		w.operators[0].gates(w)
 	}
 	for len(w.patches) > 0 {
 		w.landOne()
 	}
 	w.remember()
-	if w.operator.op != nil {
-		w.operator.reconcile(w)
+	if w.operators[0].op != nil {
+		w.operators[0].reconcile(w)
 		w.remember()
 	}
-	w.operator.reconcile(w)
-	w.operator.reconcile(w)
+	w.operators[0].reconcile(w)
+	w.operators[0].reconcile(w)
 	w.remember()
 	w.alone()
 }
 
 // rested checks a state that nothing changes any more.
 func (w *world) rested() {
-	last := w.operator.last
+	last := w.operators[0].last
 	if !slices.Contains([]plan.Action{plan.Idle, plan.Stall, plan.RequireApproval, plan.Suspend}, last.Action) {
 		w.fail("the world rests at %s (%s) %s", last.Action, last.Reason, last.Message)
 	}
-	w.operator.catchUp(w)
-	again := plan.Next(w.operator.observe(w))
+	w.operators[0].catchUp(w)
+	again := plan.Next(w.operators[0].observe(w))
 	if again.Action != last.Action || !recorded(w.schema.Status, again.Status) {
 		w.fail("%s is no fixed point: %s\n%s", last.Action, again.Action, cmp.Diff(w.schema.Status, again.Status))
 	}

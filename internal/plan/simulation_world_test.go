@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,7 +20,6 @@ import (
 // holds is here in its newest form; the operator sees it through views, which
 // lag behind.
 type world struct {
-	*testing.T
 	rng    *rand.Rand
 	bundle *bundle.Bundle
 	now    time.Time
@@ -47,9 +45,14 @@ type world struct {
 	helpers   []plan.HelperRun
 	noCronJob bool
 
+	// model says that a search decides what happens and not chance, and bug what
+	// is wrong with the operator in it.
+	model bool
+	bug   bug
+
 	// past are the last states of the API server, oldest first.
-	past     []snapshot
-	operator operator
+	past      []snapshot
+	operators []operator
 	// patches are gates that are about to be opened.
 	patches []patch
 
@@ -151,12 +154,12 @@ func release(revision int) appversion.Version {
 
 func tagOf(revision int) string { return fmt.Sprintf("1.%d.0", revision) }
 
-func newWorld(t *testing.T, seed uint64) *world {
-	t.Helper()
+func newWorld(seed uint64) *world {
 	w := &world{
-		T: t, rng: rand.New(rand.NewPCG(seed, 1)), bundle: simBundle(), //nolint:gosec // repeatable, not secret
+		rng: rand.New(rand.NewPCG(seed, 1)), bundle: simBundle(), //nolint:gosec // repeatable, not secret
 		now:       time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		databases: map[string]int{}, tampered: map[string]bool{}, tamperedAt: map[string]int{},
+		operators: make([]operator, 1),
 	}
 	for _, source := range sources {
 		if w.chance(2) {
@@ -168,7 +171,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.schema.Spec.Database.Host = sources[0]
 	w.schema.Spec.Rollout.Strategy = v1alpha1.StrategyAuto
 	w.write("begin", func(*v1alpha1.DatabaseSchema) {})
-	w.operator.restart(w)
+	w.operators[0].restart(w)
 	return w
 }
 
@@ -181,10 +184,12 @@ func (w *world) logf(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
 }
 
-// fail ends the history with its trace.
+// breach is how a history ends that has broken an invariant: with its trace.
+type breach struct{ text, trace string }
+
+// fail ends the history.
 func (w *world) fail(format string, args ...any) {
-	w.Helper()
-	w.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(w.trace, "\n"))
+	panic(breach{fmt.Sprintf(format, args...), strings.Join(w.trace, "\n")})
 }
 
 func (w *world) source() string { return w.schema.Spec.Database.Host }
@@ -230,10 +235,12 @@ func (w *world) serves(revision, required int) bool {
 }
 
 // admit decides about a pod that is created, as the admission policies do.
-func (w *world) admit(tag string) {
+func (w *world) admit(tag string) { w.admitBy(w.admitting(), tag) }
+
+// admitBy decides by one version of the schema.
+func (w *world) admitBy(schema *v1alpha1.DatabaseSchema, tag string) {
 	w.created++
 	pod := simPod{name: fmt.Sprintf("pod-%d", w.created), tag: tag, version: w.next(), gated: true, created: w.now.Truncate(time.Second)}
-	schema := w.admitting()
 	if plan.Release(schema, w.bundle, pod.object()).Allowed {
 		pod.gated, pod.source, pod.required = false, schema.Spec.Database.Host, w.required(schema, tag)
 		pod.open = schema.Spec.Gate == v1alpha1.GateDisabled
@@ -247,7 +254,7 @@ func (w *world) admit(tag string) {
 // was a moment ago, for less than a hold settles.
 func (w *world) admitting() *v1alpha1.DatabaseSchema {
 	schema := w.schema
-	for i := len(w.past) - 1; i > 0 && !w.calm && w.chance(2); i-- {
+	for i := len(w.past) - 1; i > 0 && !w.calm && !w.model && w.chance(2); i-- {
 		// The one before was the newest until this one was made.
 		if w.now.Sub(w.past[i].at) >= plan.Settle-time.Second {
 			break
@@ -263,6 +270,9 @@ func (w *world) land(p patch) {
 		pod := &w.pods[i]
 		if pod.name != p.name || pod.version != p.version || pod.terminating {
 			continue
+		}
+		if !slices.ContainsFunc(w.past, func(s snapshot) bool { return plan.Release(s.schema, w.bundle, pod.object()).Allowed }) {
+			w.fail("the gate of %s is opened, and nothing that was ever recorded lets it", pod.name)
 		}
 		pod.gated, pod.version, pod.required, pod.source, pod.open = false, w.next(), p.required, p.source, p.open || w.tamperedAt[p.source] > p.decided
 		w.logf("the gate of %s is opened", pod.name)

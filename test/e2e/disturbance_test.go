@@ -94,16 +94,16 @@ func TestSeveralWorkloads(t *testing.T) {
 	second.Spec.Template.Labels["app"] = "second"
 	create(t, second)
 	w.awaitApplied(needs[newRelease])
-	apiserver.Eventually(t, func(context.Context) (bool, string) {
-		return len(w.ready(newRelease)) == 1 && len(w.ready(oldRelease)) == 1, "one of the two does not serve"
+	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+		return len(w.ready(ctx, newRelease)) == 1 && len(w.ready(ctx, oldRelease)) == 1, "one of the two does not serve"
 	})
 	w.release(fencingRelease)
 	w.awaitApplied(needs[fencingRelease])
-	apiserver.Eventually(t, func(context.Context) (bool, string) {
-		return len(w.ready(fencingRelease)) == 1, "the newest does not serve"
+	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+		return len(w.ready(ctx, fencingRelease)) == 1, "the newest does not serve"
 	})
 	w.awaitWaiting(oldRelease)
-	if left := w.ready(oldRelease); len(left) > 0 {
+	if left := w.ready(t.Context(), oldRelease); len(left) > 0 {
 		t.Errorf("pod %s of the older release serves", left[0].Name)
 	}
 	w.awaitReason(metav1.ConditionTrue, v1alpha1.ReasonUpToDate)

@@ -145,7 +145,7 @@ func TestRollbackAcrossAFence(t *testing.T) {
 	w.release(newRelease)
 	schema := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonDowngradeRequired)
 	w.awaitWaiting(newRelease)
-	if s := schema.Status; s.Serves.To != needs[fencingRelease] || s.Gate.State != v1alpha1.GateOpen || len(w.ready(fencingRelease)) == 0 {
+	if s := schema.Status; s.Serves.To != needs[fencingRelease] || s.Gate.State != v1alpha1.GateOpen || len(w.ready(t.Context(), fencingRelease)) == 0 {
 		t.Errorf("the newer pods do not serve: %s", describe(schema))
 	}
 	w.patchSchema(`{"spec": {"policy": {"downgrade": "RequireApproval"}}}`)
@@ -155,9 +155,9 @@ func TestRollbackAcrossAFence(t *testing.T) {
 }
 
 // ready lists the pods of a release that are ready.
-func (w *world) ready(release string) []corev1.Pod {
+func (w *world) ready(ctx context.Context, release string) []corev1.Pod {
 	w.t.Helper()
-	pods, err := w.pods(w.t.Context())
+	pods, err := w.pods(ctx)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestImageThatCannotBePulled(t *testing.T) {
 	w.awaitRelease(newRelease, 2)
 	w.release(fencingRelease + "-missing")
 	schema := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonApplicationImageUnavailable)
-	if s := schema.Status; s.Gate.State != v1alpha1.GateOpen || s.Serves.To != needs[newRelease] || len(w.ready(newRelease)) != 2 {
+	if s := schema.Status; s.Gate.State != v1alpha1.GateOpen || s.Serves.To != needs[newRelease] || len(w.ready(t.Context(), newRelease)) != 2 {
 		t.Errorf("the old pods do not serve on: %s", describe(schema))
 	}
 	w.release(fencingRelease)
@@ -225,7 +225,7 @@ func TestBackupBefore(t *testing.T) {
 	}
 	create(t, backup)
 	failed := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonBackupFailed)
-	if s := failed.Status; s.Gate.State != v1alpha1.GateOpen || len(w.ready(newRelease)) != 1 {
+	if s := failed.Status; s.Gate.State != v1alpha1.GateOpen || len(w.ready(t.Context(), newRelease)) != 1 {
 		t.Errorf("the old pod does not serve on: %s", describe(failed))
 	}
 	w.patch(backup, `{"spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "backup", "args": ["version"]}]}}}}}}`)
@@ -258,7 +258,7 @@ func TestDrainTakesTooLong(t *testing.T) {
 	template.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 10}}}
 	create(t, deployment)
 	w.awaitRelease(newRelease, 1)
-	slow := w.ready(newRelease)[0]
+	slow := w.ready(t.Context(), newRelease)[0]
 	w.release(fencingRelease)
 	stalled := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonDrainTimeout)
 	told := apimeta.FindStatusCondition(stalled.Status.Conditions, v1alpha1.ConditionStalled)
@@ -322,7 +322,7 @@ func TestTooNewCanary(t *testing.T) {
 	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(canary), canary); err != nil || !schedgate.Has(canary) {
 		t.Errorf("the canary: %v, gates %v", err, canary.Spec.SchedulingGates)
 	}
-	if pods := w.ready(newRelease); len(pods) != 2 {
+	if pods := w.ready(t.Context(), newRelease); len(pods) != 2 {
 		t.Errorf("%d pods serve", len(pods))
 	}
 }
