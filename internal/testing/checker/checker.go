@@ -19,7 +19,6 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/bundle"
 )
 
@@ -133,19 +132,4 @@ func (c *Checker) Finish() Report {
 		c.report = evaluate(c.recorder.end(c.options.Clock()), c.options.Bundle, c.options.Stale)
 	})
 	return c.report
-}
-
-// kind is what a stream shows.
-type kind string
-
-const (
-	kindSchema kind = "DatabaseSchemas"
-	kindPod    kind = "pods"
-)
-
-func (k kind) list() client.ObjectList {
-	if k == kindSchema {
-		return &v1alpha1.DatabaseSchemaList{}
-	}
-	return newPodList()
 }

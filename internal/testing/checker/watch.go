@@ -38,6 +38,21 @@ const (
 	patience = 2 * time.Minute
 )
 
+// kind is what a stream shows.
+type kind string
+
+const (
+	kindSchema kind = "DatabaseSchemas"
+	kindPod    kind = "pods"
+)
+
+func (k kind) list() client.ObjectList {
+	if k == kindSchema {
+		return &v1alpha1.DatabaseSchemaList{}
+	}
+	return &corev1.PodList{}
+}
+
 // watches are the streams of one kind.
 type watches struct {
 	ctx     context.Context // of the run: watches go on between calls
@@ -108,8 +123,6 @@ func newStream(options Options, r *recorder, k kind, namespace string) *stream {
 	}
 	return s
 }
-
-func newPodList() client.ObjectList { return &corev1.PodList{} }
 
 // begin records what there is.
 func (s *stream) begin(ctx context.Context) error {
