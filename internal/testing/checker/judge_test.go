@@ -197,9 +197,13 @@ func TestLetIn(t *testing.T) {
 			versions: []version{open(10, 0, 63, 66).also(func(s *v1alpha1.DatabaseSchema) { s.Generation++ })}, pod: letIn(oldImage, 20, 5),
 			wrong: "has changed and was not looked at yet",
 		},
-		"no schema":                 {pod: letIn(oldImage, 20, 5), wrong: "does not exist in its namespace. " + none},
-		"no schema yet":             {versions: []version{open(30, 6, 63, 66)}, pod: letIn(oldImage, 20, 5), wrong: "of which there was none"},
-		"the gate switched off":     {versions: []version{disarmed(10, 0)}, pod: letIn("open-webui:main", 20, 5)},
+		"no schema":             {pod: letIn(oldImage, 20, 5), wrong: "does not exist in its namespace. " + none},
+		"no schema yet":         {versions: []version{open(30, 6, 63, 66)}, pod: letIn(oldImage, 20, 5), wrong: "of which there was none"},
+		"the gate switched off": {versions: []version{disarmed(10, 0)}, pod: letIn("open-webui:main", 20, 5)},
+		"the gate switched off, being deleted": {
+			versions: []version{disarmed(10, 0).also(func(s *v1alpha1.DatabaseSchema) { s.DeletionTimestamp = &metav1.Time{Time: start} })},
+			pod:      letIn(oldImage, 20, 5),
+		},
 		"there before, whatever is": {versions: []version{held(10, 0)}, pod: seenPod(oldImage)},
 
 		"stale, deleted":          {versions: []version{open(10, 0, 63, 66), held(15, 4)}, pod: letIn(oldImage, 20, 5).deletedAt(15), stale: true},
@@ -280,11 +284,21 @@ func TestFence(t *testing.T) {
 			// What it serves no longer, it has served no longer before.
 			versions: serving(63, 66), pod: seenPod(oldImage).startedAt(-100), commits: []commit{{from: 68, to: 69, at: second(20)}},
 		},
-		"all in one transaction":       {pod: ran(oldImage), commits: []commit{{from: 66, to: 73, at: second(20)}}, wrong: "from revision 66 to 73"},
-		"the last of several":          {pod: ran(oldImage), commits: []commit{{from: 67, to: 68, at: second(20)}, {from: 66, to: 67, at: second(19)}}, wrong: "from revision 67 to 68"},
-		"down, gone before":            {versions: serving(68, 73), pod: ran(newImage).endedAt(12), commits: down},
-		"down, left alone":             {versions: serving(68, 73), pod: ran(newImage), commits: down, wrong: "from revision 73 to 72 at 2026-01-01T00:00:20.000Z, where it serves 68 to 72"},
-		"down, served after":           {versions: serving(68, 73), pod: ran("open-webui:main").requires("70"), commits: down},
+		"all in one transaction": {pod: ran(oldImage), commits: []commit{{from: 66, to: 73, at: second(20)}}, wrong: "from revision 66 to 73"},
+		"the last of several":    {pod: ran(oldImage), commits: []commit{{from: 67, to: 68, at: second(20)}, {from: 66, to: 67, at: second(19)}}, wrong: "from revision 67 to 68"},
+		"down, gone before":      {versions: serving(68, 73), pod: ran(newImage).endedAt(12), commits: down},
+		"down, left alone":       {versions: serving(68, 73), pod: ran(newImage), commits: down, wrong: "from revision 73 to 72 at 2026-01-01T00:00:20.000Z, where it serves 68 to 72"},
+		"down, served after":     {versions: serving(68, 73), pod: ran("open-webui:main").requires("70"), commits: down},
+		"down, needs the target of its time": {
+			versions: []version{
+				open(10, 0, 68, 73).also(func(s *v1alpha1.DatabaseSchema) {
+					s.Spec.Target.Type = v1alpha1.TargetRevision
+					s.Status.TargetRevision.Version = 73
+				}),
+				held(15, 10),
+			},
+			pod: ran("open-webui:main"), commits: down, wrong: "needs revision 73, by its image open-webui:main",
+		},
 		"the gate switched off":        {versions: []version{open(10, 0, 63, 66), disarmed(15, 10)}, pod: ran(oldImage), commits: up},
 		"the gate switched off before": {versions: []version{disarmed(10, 0), held(15, 10)}, pod: ran(oldImage), commits: up, wrong: "ran when"},
 		"the gate switched off later":  {versions: []version{open(10, 0, 63, 66), disarmed(15, 22)}, pod: ran(oldImage), commits: up, wrong: "ran when"},
@@ -339,6 +353,7 @@ func TestStart(t *testing.T) {
 		"there before, started again":    {pod: seenPod(oldImage).startedAt(-5).startedAt(30).endedAt(1), wrong: "00:00:30.000Z"},
 		"let in with the gate off":       {versions: []version{disarmed(10, 0), held(15, 2)}, pod: old().startedAt(30)},
 		"started with the gate off":      {versions: []version{open(10, 0, 63, 66), disarmed(15, 20), held(16, 35)}, pod: old().startedAt(30)},
+		"the gate off until just before": {versions: []version{open(10, 0, 63, 66), disarmed(15, 20), held(16, 29.5)}, pod: old().startedAt(30)},
 		"the gate off at another time":   {versions: []version{open(10, 0, 63, 66), disarmed(15, 20), held(16, 25)}, pod: old().startedAt(30), wrong: "at revision 73"},
 	}
 	for name, tc := range tests {

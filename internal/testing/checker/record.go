@@ -191,7 +191,7 @@ func (r *recorder) observeSchema(o *object, seen *v1alpha1.DatabaseSchema, s sig
 		last := versions[len(versions)-1]
 		same := *schema
 		same.ResourceVersion = last.schema.ResourceVersion
-		if !last.gone && reflect.DeepEqual(&same, last.schema) {
+		if reflect.DeepEqual(&same, last.schema) {
 			return
 		}
 	}

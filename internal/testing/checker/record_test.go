@@ -121,7 +121,7 @@ func TestRecordPod(t *testing.T) {
 			record: func(r *recorder) {
 				r.exists(gatedPod(5), first)
 				r.exists(terminating(gatedPod(6), 40, 30), at(10.5))
-				r.exists(terminating(gatedPod(7), 10, 0), at(12))
+				r.exists(terminating(gatedPod(7), 12, 0), at(12))
 			},
 			want: pod{gated: true, deleted: second(10)},
 		},
@@ -357,6 +357,13 @@ func TestReached(t *testing.T) {
 		"not seen yet":   {record: func(*recorder) {}, listed: list{"pod-uid": "6"}, version: "9"},
 		"gone since": {
 			record: func(r *recorder) { r.exists(gatedPod(5), at(1)); r.deleted(gatedPod(10), at(2)) },
+			listed: list{"pod-uid": "6"}, version: "9", want: true,
+		},
+		"gone since, found later": {
+			record: func(r *recorder) {
+				r.exists(gatedPod(5), at(1))
+				r.absent(kindPod, "", nil, "10", listed("9", 1, 2))
+			},
 			listed: list{"pod-uid": "6"}, version: "9", want: true,
 		},
 		"gone before": {record: func(r *recorder) { r.exists(gatedPod(5), at(1)) }, listed: list{}, version: "9"},

@@ -202,6 +202,23 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestFinishWaits: what the API server shows by now is seen, however late.
+func TestFinishWaits(t *testing.T) {
+	t.Parallel()
+	server := &script{
+		first: podList("10", gatedPod(5)), then: podList("20", freePod(12)),
+		watches: []attempt{{}, {err: errAway}, {events: []watch.Event{{Type: watch.Modified, Object: freePod(12)}}}},
+		broken:  2,
+	}
+	c, err := Start(t.Context(), Options{Client: server, Bundle: openWebUI(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report := c.Finish(); report.Releases != 1 {
+		t.Errorf("Report %+v", report)
+	}
+}
+
 func waitFor(t *testing.T, condition func() bool) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
