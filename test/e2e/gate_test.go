@@ -28,7 +28,7 @@ const schemaName = "open-webui"
 // waits, an administrator cannot let it go, a gatekeeper can, and it runs.
 func TestGatedPodRunsOnceOpened(t *testing.T) {
 	t.Parallel()
-	namespace := newNamespace(t)
+	namespace := newUnwatchedNamespace(t) // A gatekeeper is not bound by what is served.
 	create(t, apiserver.NewSchema(namespace, schemaName))
 	job := application(namespace, "0.11.0")
 	create(t, job)
@@ -186,8 +186,17 @@ func as(t *testing.T, user string) client.Client {
 	return c
 }
 
-// newNamespace creates a namespace that goes when the test ends.
+// newNamespace creates a namespace that goes when the test ends, and is watched
+// until then: no pod may be let in, start or stay where its schema does not serve
+// it.
 func newNamespace(t *testing.T) string {
+	t.Helper()
+	namespace := newUnwatchedNamespace(t)
+	watchNamespace(t, namespace)
+	return namespace
+}
+
+func newUnwatchedNamespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
 	create(t, namespace)

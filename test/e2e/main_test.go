@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
@@ -27,6 +29,7 @@ const image = "schemagate:dev"
 var (
 	restConfig *rest.Config
 	admin      client.Client
+	watching   client.WithWatch
 )
 
 func TestMain(m *testing.M) {
@@ -51,6 +54,10 @@ func prepare() error {
 	if admin, err = client.New(restConfig, client.Options{Scheme: apiserver.Scheme()}); err != nil {
 		return err
 	}
+	if watching, err = client.NewWithWatch(restConfig, client.Options{Scheme: apiserver.Scheme()}); err != nil {
+		return err
+	}
+	ctrl.SetLogger(logr.Discard()) // the tests say what fails
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(apiserver.RepositoryRoot(), "config", "default")); err != nil {

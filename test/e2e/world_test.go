@@ -87,6 +87,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.password, _ = parsed.User.Password()
 	t.Cleanup(func() { searchSecret(t, w.namespace, w.password) })
+	t.Cleanup(func() { tellCommits(t, w.namespace, schemaName, w.db) })
 	return w
 }
 
