@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -33,6 +34,9 @@ type DatabaseSchemaReconciler struct {
 	// Holds is shared with the PodGateReconciler.
 	Holds *Holds
 
+	// Leads reports whether this process leads; nil where it is the only one.
+	Leads func() bool
+
 	// Policies tells whether the admission policies are installed; nil where
 	// nobody looks.
 	Policies *Policies
@@ -47,6 +51,9 @@ type DatabaseSchemaReconciler struct {
 // is not recorded yet is recorded and nothing else, and acted on when it comes
 // back from the API server.
 func (r *DatabaseSchemaReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if !leads(r.Leads) {
+		return ctrl.Result{RequeueAfter: leaderRecheck}, nil
+	}
 	schema := &v1alpha1.DatabaseSchema{}
 	if err := r.Client.Get(ctx, req.NamespacedName, schema); err != nil {
 		if client.IgnoreNotFound(err) == nil {
@@ -70,3 +77,12 @@ func (r *DatabaseSchemaReconciler) Reconcile(ctx context.Context, req ctrl.Reque
 	}
 	return r.finish(ctx, schema, next, err)
 }
+
+// leaderRecheck is when a process looks again that does not lead, though it is
+// not told yet: it was frozen, or its API server does not answer. It ends soon.
+const leaderRecheck = time.Second
+
+// leads reports whether a process leads. Whatever was decided while it did stays
+// safe however late it is carried out, because every write says which version it
+// is for; whatever would be decided afterwards might rest on caches of before.
+func leads(say func() bool) bool { return say == nil || say() }

@@ -65,6 +65,9 @@ type PodGateReconciler struct {
 	// Holds is shared with the DatabaseSchemaReconciler.
 	Holds *Holds
 
+	// Leads reports whether this process leads; nil where it is the only one.
+	Leads func() bool
+
 	// Recorder, Metrics and Clock are as elsewhere.
 	Recorder events.EventRecorder
 	Metrics  *metrics.Metrics
@@ -86,6 +89,9 @@ const (
 
 // Reconcile looks at one pod.
 func (r *PodGateReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if !leads(r.Leads) {
+		return ctrl.Result{RequeueAfter: leaderRecheck}, nil
+	}
 	pod := &corev1.Pod{}
 	err := r.Client.Get(ctx, req.NamespacedName, pod, client.UnsafeDisableDeepCopy)
 	if client.IgnoreNotFound(err) != nil {

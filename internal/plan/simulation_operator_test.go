@@ -326,6 +326,9 @@ func (w *world) evict(pods []plan.Eviction) {
 	for _, eviction := range pods {
 		for i := range w.pods {
 			if w.pods[i].name == eviction.UID {
+				if w.schema.Status.Gate.Decision == "" && !w.pods[i].open && plan.Release(w.schema, w.bundle, w.pods[i].object()).Allowed {
+					w.fail("pod %s is deleted though it is served", w.pods[i].name)
+				}
 				w.terminate(&w.pods[i])
 			}
 		}

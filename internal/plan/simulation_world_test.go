@@ -47,8 +47,9 @@ type world struct {
 
 	// model says that a search decides what happens and not chance, and bug what
 	// is wrong with the operator in it.
-	model bool
-	bug   bug
+	model  bool
+	bug    bug
+	leader int // index of an operator
 
 	// past are the last states of the API server, oldest first.
 	past      []snapshot

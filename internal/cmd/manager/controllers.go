@@ -56,7 +56,7 @@ func (o *Options) watched() map[string]cache.Config {
 }
 
 // register adds the controllers to a manager.
-func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, options Options, policies *controllers.Policies) error {
+func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, options Options, policies *controllers.Policies, leads func() bool) error {
 	if err := options.identify(ctx, mgr.GetAPIReader()); err != nil {
 		return err
 	}
@@ -73,11 +73,11 @@ func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, op
 	schemas := &controllers.DatabaseSchemaReconciler{
 		Client: mgr.GetClient(), JobPods: jobPods.GetCache(), APIReader: mgr.GetAPIReader(),
 		Bundles: bundles, Image: options.MigrationImage, Cluster: options.ClusterID, Holds: holds,
-		Policies: policies,
+		Policies: policies, Leads: leads,
 		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: clock.RealClock{},
 	}
 	gates := &controllers.PodGateReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Bundles: bundles, Holds: holds,
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Bundles: bundles, Holds: holds, Leads: leads,
 		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: clock.RealClock{},
 	}
 	return errors.Join(mgr.Add(policies), schemas.SetupWithManager(ctx, mgr, jobPods.GetCache()), gates.SetupWithManager(mgr))

@@ -100,9 +100,14 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 	// would only make gates open later.
 	restConfig = rest.CopyConfig(restConfig)
 	restConfig.QPS = -1
+	lock, election, err := options.election(restConfig)
+	if err != nil {
+		return nil, err
+	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: scheme,
-		Logger: logger,
+		LeaderElectionResourceLockInterface: election,
+		Scheme:                              scheme,
+		Logger:                              logger,
 		Cache: cache.Options{
 			DefaultNamespaces: options.watched(),
 			DefaultTransform:  cache.TransformStripManagedFields(),
@@ -137,7 +142,7 @@ func New(ctx context.Context, restConfig *rest.Config, options Options, logger l
 		return nil, err
 	}
 	policies := newPolicies(mgr, options)
-	if err := register(ctx, mgr, restConfig, options, policies); err != nil {
+	if err := register(ctx, mgr, restConfig, options, policies, lock.Leads); err != nil {
 		return nil, err
 	}
 	if options.AdmissionPolicies == policiesRequired {

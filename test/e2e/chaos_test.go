@@ -1,0 +1,382 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/naming"
+	"github.com/schemagate/schemagate/internal/testing/apiserver"
+	"github.com/schemagate/schemagate/internal/testing/interceptor"
+)
+
+// The environment of TestChaos: the seed that orders its rounds and decides their
+// details, and how long rounds begin. Without a limit all are gone through.
+const (
+	seedEnv  = "SEED"
+	limitEnv = "CHAOS_LIMIT"
+)
+
+// point is a place in the course of a migration at which an operator can be
+// stopped: what it asks of the API server there.
+type point struct {
+	name    string
+	matches func(interceptor.Request) bool
+}
+
+// points are the decision points, in the order in which they are passed.
+func points(namespace string) []point {
+	inside := func(r interceptor.Request, resource string) bool {
+		return strings.Contains(r.Path, "/namespaces/"+namespace+"/"+resource)
+	}
+	status := func(r interceptor.Request) bool {
+		return r.Method == "PATCH" && strings.HasSuffix(r.Path, "/status") && inside(r, "databaseschemas/")
+	}
+	contains := func(r interceptor.Request, parts ...string) bool {
+		for _, part := range parts {
+			if !strings.Contains(string(r.Body), part) {
+				return false
+			}
+		}
+		return true
+	}
+	return []point{
+		{"status written", func(r interceptor.Request) bool { return status(r) && contains(r, `"state":"Pending"`, `"Held"`) }},
+		{"Job created", func(r interceptor.Request) bool {
+			return r.Method == "POST" && inside(r, "jobs") && !contains(r, naming.LabelPurpose)
+		}},
+		{"pod deleted", func(r interceptor.Request) bool { return r.Method == "DELETE" && inside(r, "pods/") }},
+		{"un-suspended", func(r interceptor.Request) bool {
+			return r.Method == "PATCH" && inside(r, "jobs/") && contains(r, `"suspend":false`)
+		}},
+		// Between the result that was read and its record there is no request, so
+		// "read" is the record that does not arrive.
+		{"status recorded", func(r interceptor.Request) bool { return status(r) && contains(r, `"state":"Succeeded"`, `"Open"`) }},
+		{"gate opened", func(r interceptor.Request) bool {
+			return r.Method == "PATCH" && inside(r, "pods/") && strings.Contains(r.ContentType, "json-patch")
+		}},
+	}
+}
+
+// round is one fault in the middle of one migration.
+type round struct {
+	name string
+	run  func(*chaos)
+}
+
+// chaos is a run of many rounds on one installation.
+type chaos struct {
+	*world
+	rng       *rand.Rand
+	operators []*process
+	release   string // what the workload is at
+	rounds    int
+}
+
+// TestChaos takes one installation up and down across a fencing revision, over
+// and over, and does something bad in the middle of each. After each round it has
+// to be where it should be without anybody's help; at the end no promise may have
+// been broken on the way. It has the operator to itself, in two processes of this
+// machine, and so runs beside no other test.
+func TestChaos(t *testing.T) { //nolint:paralleltest // it is the only operator
+	seed, limit := chaosOptions(t)
+	stopOperator(t)
+	w := newWorld(t)
+	w.legacy()
+	c := &chaos{world: w, rng: rand.New(rand.NewPCG(seed, 0)), release: newRelease} //nolint:gosec // repeatable, not secret
+	program := buildOperator(t)
+	for _, name := range []string{"a", "b"} {
+		c.operators = append(c.operators, newProcess(t, name, program))
+	}
+	t.Cleanup(func() { searchLogs(t, w.password, c.operators...) })
+	for _, p := range c.operators {
+		p.start()
+	}
+	schema := w.newSchema()
+	schema.Spec.Policy.Downgrade = v1alpha1.DowngradeAllow
+	create(t, schema)
+	create(t, w.newDeployment(newRelease, 2))
+	w.awaitApplied(needs[newRelease])
+	w.awaitRelease(newRelease, 2)
+
+	rounds := c.all()
+	c.rng.Shuffle(len(rounds), func(i, j int) { rounds[i], rounds[j] = rounds[j], rounds[i] })
+	began := time.Now()
+	t.Logf("seed %d, %d rounds", seed, len(rounds))
+	for _, r := range rounds {
+		if limit > 0 && time.Since(began) > limit {
+			t.Logf("%d of %d rounds, the time is over; SEED=%d repeats them", c.rounds, len(rounds), seed)
+			break
+		}
+		c.rounds++
+		start := time.Now()
+		r.run(c)
+		c.settled(r.name)
+		t.Logf("%-40s %s", r.name, time.Since(start).Round(100*time.Millisecond))
+		if t.Failed() {
+			t.Fatalf("seed %d, round %q", seed, r.name)
+		}
+	}
+}
+
+func chaosOptions(t *testing.T) (seed uint64, limit time.Duration) {
+	t.Helper()
+	seed = 1
+	if value := os.Getenv(seedEnv); value != "" {
+		var err error
+		if seed, err = strconv.ParseUint(value, 10, 64); err != nil {
+			hash := fnv.New64a()
+			_, _ = hash.Write([]byte(value))
+			seed = hash.Sum64()
+		}
+	}
+	if value := os.Getenv(limitEnv); value != "" {
+		var err error
+		if limit, err = time.ParseDuration(value); err != nil {
+			t.Fatalf("%s is %q: use a duration, such as 8m", limitEnv, value)
+		}
+	}
+	return seed, limit
+}
+
+// all lists every round.
+func (c *chaos) all() []round {
+	var out []round
+	for _, p := range points(c.namespace) {
+		for _, moment := range []interceptor.Moment{interceptor.Before, interceptor.After} {
+			name := string(moment) + " " + p.name
+			out = append(
+				out,
+				round{"crash " + name, func(c *chaos) { c.crash(p, moment) }},
+				round{"freeze " + name, func(c *chaos) { c.freeze(p, moment) }},
+			)
+		}
+	}
+	return append(
+		out,
+		round{"API server stands still", func(c *chaos) { c.midway(); c.pause("kube-apiserver", 15*time.Second) }},
+		round{"API server crashes", func(c *chaos) { c.midway(); c.fell("kube-apiserver") }},
+		round{"etcd crashes", func(c *chaos) { c.midway(); c.fell("etcd") }},
+		round{"kubelet crashes", func(c *chaos) { c.midway(); c.fell("kubelet") }},
+		round{"Job controller crashes", func(c *chaos) { c.midway(); c.fell("kube-controller-manager") }},
+		round{"PostgreSQL is restarted", func(c *chaos) { c.midway(); c.server.Restart(c.t) }},
+		round{"PostgreSQL crashes", func(c *chaos) { c.midway(); c.server.Kill(c.t); c.server.Restart(c.t) }},
+		round{"connections are cut", func(c *chaos) { c.midway(); c.cut() }},
+		round{"the network is cut", (*chaos).unplug},
+		round{"read-only", (*chaos).readOnly},
+		round{"no connection is left", (*chaos).crowd},
+		round{"the Job is deleted", func(c *chaos) { c.midway(); c.deleteJobs() }},
+		round{"the Job's pod is deleted", func(c *chaos) { c.midway(); c.deleteJobPods() }},
+		round{"pods are deleted", func(c *chaos) { c.midway(); c.deletePods() }},
+		round{"the schema is edited", func(c *chaos) { c.midway(); c.edit() }},
+		round{"the schema is suspended", func(c *chaos) { c.midway(); c.suspend() }},
+		round{"the schema is made again", func(c *chaos) { c.midway(); c.remake() }},
+		round{"the workload is rolled back", func(c *chaos) { c.midway(); c.turn() }},
+	)
+}
+
+// turn begins a migration: up to the fencing release, or back down.
+func (c *chaos) turn() {
+	if c.release == newRelease {
+		c.release = fencingRelease
+	} else {
+		c.release = newRelease
+	}
+	c.world.release(c.release)
+}
+
+// midway begins a migration and waits for a moment somewhere in it.
+func (c *chaos) midway() {
+	c.turn()
+	time.Sleep(time.Duration(c.rng.IntN(8000)) * time.Millisecond)
+}
+
+// settled waits until everything is as the workload asks for.
+func (c *chaos) settled(name string) {
+	c.t.Helper()
+	for _, p := range c.operators {
+		p.interceptor.Clear()
+		p.signal(syscall.SIGCONT)
+		p.start()
+	}
+	last := ""
+	for deadline := time.Now().Add(3 * time.Minute); ; {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+		var done bool
+		done, last = c.isSettled(ctx)
+		cancel()
+		if done {
+			break
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%s: not settled: %s", name, last)
+		}
+		for _, p := range c.operators {
+			p.start() // One that has lost its lease ends, as a pod's would.
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if rows := c.value("SELECT count(*) FROM chat"); rows != "100" {
+		c.t.Errorf("%s: there are %s chats, want 100", name, rows)
+	}
+}
+
+func (c *chaos) isSettled(ctx context.Context) (bool, string) {
+	schema, err := c.schema(ctx)
+	if err != nil {
+		return false, err.Error()
+	}
+	ready := apimeta.FindStatusCondition(schema.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != schema.Generation ||
+		schema.Status.AppliedRevision.Version != needs[c.release] {
+		return false, describe(schema)
+	}
+	pods, err := c.pods(ctx)
+	if err != nil {
+		return false, err.Error()
+	}
+	for i := range pods {
+		if pods[i].Spec.Containers[0].Image != standin(c.release) || !isReady(&pods[i]) || !pods[i].DeletionTimestamp.IsZero() {
+			return false, fmt.Sprintf("pod %s of %s is %s", pods[i].Name, pods[i].Spec.Containers[0].Image, pods[i].Status.Phase)
+		}
+	}
+	var version string
+	err = c.db.QueryRowContext(ctx, "SELECT coalesce((SELECT version_num FROM alembic_version), '')").Scan(&version)
+	return err == nil && len(pods) == 2 && version == schema.Status.AppliedRevision.ID,
+		fmt.Sprintf("%d pods, alembic_version %q, recorded %q (%v)", len(pods), version, schema.Status.AppliedRevision.ID, err)
+}
+
+// trap has an operator stopped at a point of the migration that begins, whichever
+// leads, and waits until that has happened.
+func (c *chaos) trap(p point, moment interceptor.Moment, do func(*process)) {
+	var sprung []<-chan struct{}
+	for _, operator := range c.operators {
+		sprung = append(sprung, operator.interceptor.Set(interceptor.Trap{
+			Matches: p.matches, Moment: moment, Do: func() { do(operator) },
+		}))
+	}
+	c.turn()
+	select {
+	case <-sprung[0]:
+	case <-sprung[1]:
+	case <-time.After(time.Minute):
+		c.t.Errorf("no operator has come to %q", p.name)
+	}
+	for _, operator := range c.operators {
+		operator.interceptor.Clear()
+	}
+}
+
+// crash kills the leader at a point, and starts it again a moment later.
+func (c *chaos) crash(p point, moment interceptor.Moment) {
+	c.trap(p, moment, func(operator *process) { operator.kill() })
+	time.Sleep(time.Duration(c.rng.IntN(2000)) * time.Millisecond)
+}
+
+// freeze stops the leader at a point for longer than its lease, and lets it go on
+// when another has taken over.
+func (c *chaos) freeze(p point, moment interceptor.Moment) {
+	var frozen *process
+	c.trap(p, moment, func(operator *process) {
+		frozen = operator
+		operator.signal(syscall.SIGSTOP)
+	})
+	time.Sleep(time.Duration(5000+c.rng.IntN(5000)) * time.Millisecond)
+	if frozen != nil {
+		frozen.signal(syscall.SIGCONT)
+	}
+}
+
+// pause stops a component of the node for a while.
+func (c *chaos) pause(name string, pause time.Duration) {
+	pid := component(c.t, name)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		c.t.Error(err)
+	}
+	time.Sleep(pause)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// fell kills a component of the node, and starts it again.
+func (c *chaos) fell(name string) {
+	if err := syscall.Kill(component(c.t, name), syscall.SIGKILL); err != nil {
+		c.t.Error(err)
+	}
+	time.Sleep(time.Duration(1+c.rng.IntN(5)) * time.Second)
+	mendNode(c.t)
+}
+
+// cut ends all connections to the database, a few times.
+func (c *chaos) cut() {
+	for range 10 {
+		c.server.Exec(c.t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL")
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// deleteJobs deletes what runs, as a person would, or a cleaner that is early.
+func (c *chaos) deleteJobs() {
+	policy := metav1.DeletePropagationBackground
+	err := admin.DeleteAllOf(c.t.Context(), &batchv1.Job{}, client.InNamespace(c.namespace), client.HasLabels{naming.LabelJobSchema},
+		&client.DeleteAllOfOptions{DeleteOptions: client.DeleteOptions{PropagationPolicy: &policy}})
+	if err != nil {
+		c.t.Error(err)
+	}
+}
+
+func (c *chaos) deleteJobPods() {
+	if err := admin.DeleteAllOf(c.t.Context(), &corev1.Pod{}, client.InNamespace(c.namespace), client.HasLabels{naming.LabelJobSchema}); err != nil {
+		c.t.Error(err)
+	}
+}
+
+func (c *chaos) deletePods() {
+	if err := admin.DeleteAllOf(c.t.Context(), &corev1.Pod{}, client.InNamespace(c.namespace), client.HasLabels{v1alpha1.LabelSchema}); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// edit changes the spec in a way that matters to no plan.
+func (c *chaos) edit() {
+	for range 3 {
+		c.patchSchema(`{"spec": {"execution": {"lockTimeoutSeconds": %d}}}`, 1+c.rng.IntN(20))
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func (c *chaos) suspend() {
+	c.patchSchema(`{"spec": {"suspend": true}}`)
+	time.Sleep(time.Duration(c.rng.IntN(3000)) * time.Millisecond)
+	c.patchSchema(`{"spec": {"suspend": false}}`)
+}
+
+// remake deletes the schema and creates it again.
+func (c *chaos) remake() {
+	schema := c.newSchema()
+	if err := admin.Delete(c.t.Context(), schema); err != nil {
+		c.t.Error(err)
+	}
+	apiserver.Eventually(c.t, func(ctx context.Context) (bool, string) {
+		_, err := c.schema(ctx)
+		return err != nil && client.IgnoreNotFound(err) == nil, fmt.Sprint(err)
+	})
+	schema = c.newSchema()
+	schema.Spec.Policy.Downgrade = v1alpha1.DowngradeAllow
+	create(c.t, schema)
+}
