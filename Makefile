@@ -171,7 +171,7 @@ demo demo-down: export CLUSTER_NAME ?= demo
 .PHONY: demo
 demo: cluster-up ## Start a node and a database, and show an upgrade; DEMO_KEEP=1 leaves them running.
 	$(MAKE) --no-print-directory image ARCHITECTURES=$$(go env GOARCH)
-	hack/standin 0.3.6 0.3.8 0.6.6 0.6.32 0.9.5
+	hack/standin 0.3.6 0.3.8 0.6.6 0.6.32 0.9.5 0.9.6 0.10.2
 	hack/demo
 
 .PHONY: demo-down

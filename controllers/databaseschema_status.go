@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/naming"
 	"github.com/schemagate/schemagate/internal/plan"
+	"github.com/schemagate/schemagate/internal/runbook"
 )
 
 // +kubebuilder:rbac:groups=schemagate.dev,resources=databaseschemas/status,verbs=get;patch
@@ -108,9 +110,31 @@ func (r *DatabaseSchemaReconciler) setConditions(schema *v1alpha1.DatabaseSchema
 		if before := apimeta.FindStatusCondition(schema.Status.Conditions, condition.Type); before != nil && before.Status == condition.Status {
 			condition.LastTransitionTime = before.LastTransitionTime
 		}
-		condition.Message = clip(condition.Message)
+		condition.Message = clip(condition.Message + guide(*condition, next))
 		status.Conditions = append(status.Conditions, *condition)
 	}
+}
+
+// guide leads people to what to do, where something is to be done: about the
+// condition that says so, and about a failure that is tried again.
+func guide(condition metav1.Condition, next plan.Decision) string {
+	if condition.Reason != next.Reason && condition.Type != v1alpha1.ConditionGateOpen && condition.Type != v1alpha1.ConditionDrifted {
+		return ""
+	}
+	switch {
+	case condition.Reason == v1alpha1.ReasonGateDisabled, condition.Reason == v1alpha1.ReasonPoliciesMissing, condition.Type == v1alpha1.ConditionDrifted:
+	case condition.Type == v1alpha1.ConditionGateOpen, condition.Type == v1alpha1.ConditionMigrated, next.Verdict == plan.Ready:
+		return ""
+	case next.Verdict == plan.Progressing && slices.Contains(underWay, next.Reason):
+		return ""
+	}
+	return " See " + runbook.URL(condition.Reason)
+}
+
+// underWay are reasons about which nothing is to be done but to wait.
+var underWay = []string{
+	v1alpha1.ReasonMigrating, v1alpha1.ReasonInspecting, v1alpha1.ReasonHolding, v1alpha1.ReasonDraining, v1alpha1.ReasonCleaningUp,
+	v1alpha1.ReasonCheckingImage, v1alpha1.ReasonBackingUp,
 }
 
 // clip bounds a message as the API does.

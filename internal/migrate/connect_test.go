@@ -260,3 +260,17 @@ func TestServerThatFallsSilent(t *testing.T) {
 		})
 	}
 }
+
+// TestStandby: a server that takes no writes for now is one to try again at.
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	b, files := bundleOf(t, chain(2)...)
+	server := postgres.Start(t)
+	u := server.NewDatabase(t)
+	p := place{url: u, db: postgres.Open(t, u)}
+	p.migrate(t, b, files, "1")
+	server.Standby(t)
+	migrateWith(t, p.options(t, b, files, "2")).wantReason(t, result.Transient, result.ReasonReadOnly)
+	server.Promote(t)
+	p.migrate(t, b, files, "2")
+}

@@ -112,6 +112,10 @@ func (e *postgresEngine) begin(ctx context.Context) (_ transaction, err error) {
 	// The isolation level matters: only with this one does a statement after
 	// the lock see what the lock's last holder committed.
 	if _, err := conn.ExecContext(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"+e.settings("SET LOCAL")); err != nil {
+		if server, ok := errors.AsType[*pq.Error](err); ok && string(server.Code) == stateNotSupported {
+			// So says a standby of a transaction that is to write.
+			return nil, &Error{Outcome: result.Transient, Reason: result.ReasonReadOnly, Message: "the server is a standby", Err: err}
+		}
 		return nil, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	pid, err := e.pollLock(ctx, conn, "pg_try_advisory_xact_lock")

@@ -4,10 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/schemagate/schemagate/internal/testing/postgres"
@@ -58,21 +55,7 @@ func (c *chaos) crowd() {
 
 // readOnly makes the server a standby for a while, which takes no writes.
 func (c *chaos) readOnly() {
-	data := filepath.Join(c.server.SocketDir(), "data")
-	owner, err := os.Stat(data)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	signal := filepath.Join(data, "standby.signal")
-	if err := os.WriteFile(signal, nil, 0o600); err != nil {
-		c.t.Fatal(err)
-	}
-	if stat, ok := owner.Sys().(*syscall.Stat_t); ok {
-		if err := os.Chown(signal, int(stat.Uid), int(stat.Gid)); err != nil {
-			c.t.Fatal(err)
-		}
-	}
-	c.server.Restart(c.t)
+	c.server.Standby(c.t)
 	c.midway()
-	c.server.Exec(c.t, "SELECT pg_promote()")
+	c.server.Promote(c.t)
 }

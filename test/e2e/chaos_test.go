@@ -213,7 +213,7 @@ func (c *chaos) settled(name string) {
 		p.signal(syscall.SIGCONT)
 		p.start()
 	}
-	last := ""
+	last, stalled := "", time.Time{}
 	for deadline := time.Now().Add(3 * time.Minute); ; {
 		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
 		var done bool
@@ -222,7 +222,13 @@ func (c *chaos) settled(name string) {
 		if done {
 			break
 		}
-		if time.Now().After(deadline) {
+		switch {
+		case !strings.Contains(last, "Stalled=True"):
+			stalled = time.Time{}
+		case stalled.IsZero():
+			stalled = time.Now()
+		}
+		if time.Now().After(deadline) || !stalled.IsZero() && time.Since(stalled) > 20*time.Second {
 			c.t.Fatalf("%s: not settled: %s", name, last)
 		}
 		for _, p := range c.operators {

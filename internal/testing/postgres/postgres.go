@@ -268,6 +268,23 @@ func (s *Server) Restart(tb testing.TB, opts ...Option) {
 	}
 }
 
+// Standby restarts the server as a standby of nobody, which takes no writes until
+// [Server.Promote].
+func (s *Server) Standby(tb testing.TB) {
+	tb.Helper()
+	path := filepath.Join(s.dir, "data", "standby.signal")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), s.workspace.account.own(path)); err != nil {
+		tb.Fatalf("Making the PostgreSQL server a standby: %v", err)
+	}
+	s.Restart(tb)
+}
+
+// Promote makes a standby an ordinary server again.
+func (s *Server) Promote(tb testing.TB) {
+	tb.Helper()
+	s.Exec(tb, "SELECT pg_promote()")
+}
+
 func (s *Server) end(signal syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
