@@ -121,6 +121,10 @@ test-hack: deps ## Run the tests of the tools below hack/, the node's included.
 test-e2e: deps ## Run the tests on a real node, which is started and removed.
 	hack/test e2e
 
+.PHONY: test-chaos
+test-chaos: deps ## Break everything there is to break, in the order of SEED=…, on a node of its own.
+	SEED=$(SEED) CHAOS_LIMIT= TEST_FLAGS="-p=2 -timeout=60m -run=TestChaos" hack/test e2e
+
 .PHONY: bench
 bench: deps ## Run the benchmarks.
 	SCHEMAGATE_CLUSTER_BIN=$$($(CLUSTER_TOOL) build) go test -run='^$$' -bench=. -benchmem $$(go list ./... | grep -v /test/bench$$)

@@ -59,6 +59,21 @@ func reasons(t *testing.T, path ...string) []string {
 	return out
 }
 
+func checkSection(t *testing.T, name, text string) {
+	t.Helper()
+	at := 0
+	for _, part := range parts {
+		next := strings.Index(text, part)
+		if next < at || strings.Count(text, part) != 1 {
+			t.Errorf("%s: %s is missing, or not in its place", name, part)
+		}
+		at = max(at, next)
+	}
+	if strings.Count(text, "```") != 2 {
+		t.Errorf("%s does not say how to look", name)
+	}
+}
+
 // TestRunbooks: every reason has a section of four parts, in order, and is in the
 // index; and the index leads to sections.
 func TestRunbooks(t *testing.T) {
@@ -73,17 +88,7 @@ func TestRunbooks(t *testing.T) {
 	for _, section := range sections[1:] {
 		name, text, _ := strings.Cut(section, "\n")
 		names = append(names, name)
-		at := 0
-		for _, part := range parts {
-			next := strings.Index(text, part)
-			if next < at || strings.Count(text, part) != 1 {
-				t.Errorf("%s: %s is missing, or not in its place", name, part)
-			}
-			at = max(at, next)
-		}
-		if strings.Count(text, "```") != 2 {
-			t.Errorf("%s does not say how to look", name)
-		}
+		checkSection(t, name, text)
 		if _, anchor, _ := strings.Cut(runbook.URL(name), "#"); !strings.Contains(index, "["+name+"](#"+anchor+")") {
 			t.Errorf("%s is not in the index", name)
 		}
@@ -92,7 +97,7 @@ func TestRunbooks(t *testing.T) {
 		t.Error("the sections are not sorted")
 	}
 	for _, link := range regexp.MustCompile(`\[(\w+)\]\(#(\w+)\)`).FindAllStringSubmatch(string(content), -1) {
-		if !slices.Contains(names, link[1]) || link[2] != strings.ToLower(link[1]) {
+		if !slices.Contains(names, link[1]) || "#"+link[2] != strings.TrimPrefix(runbook.URL(link[1]), runbook.Base) {
 			t.Errorf("%s leads nowhere", link[0])
 		}
 	}

@@ -133,21 +133,6 @@ func (p *process) kill() {
 	}
 }
 
-// isRunning reports whether the process has not ended.
-func (p *process) isRunning() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.command == nil {
-		return false
-	}
-	select {
-	case <-p.ended:
-		return false
-	default:
-		return true
-	}
-}
-
 // buildOperator compiles the program that the image has.
 func buildOperator(t *testing.T) string {
 	t.Helper()

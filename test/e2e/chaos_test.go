@@ -189,6 +189,14 @@ func (c *chaos) all() []round {
 	)
 }
 
+// wait lets some time pass, in which things happen.
+func (c *chaos) wait(pause time.Duration) {
+	select {
+	case <-time.After(pause):
+	case <-c.t.Context().Done():
+	}
+}
+
 // turn begins a migration: up to the fencing release, or back down.
 func (c *chaos) turn() {
 	if c.release == newRelease {
@@ -202,7 +210,7 @@ func (c *chaos) turn() {
 // midway begins a migration and waits for a moment somewhere in it.
 func (c *chaos) midway() {
 	c.turn()
-	time.Sleep(time.Duration(c.rng.IntN(8000)) * time.Millisecond)
+	c.wait(time.Duration(c.rng.IntN(8000)) * time.Millisecond)
 }
 
 // settled waits until everything is as the workload asks for.
@@ -234,7 +242,7 @@ func (c *chaos) settled(name string) {
 		for _, p := range c.operators {
 			p.start() // One that has lost its lease ends, as a pod's would.
 		}
-		time.Sleep(200 * time.Millisecond)
+		c.wait(200 * time.Millisecond)
 	}
 	if rows := c.value("SELECT count(*) FROM chat"); rows != "100" {
 		c.t.Errorf("%s: there are %s chats, want 100", name, rows)
@@ -290,7 +298,7 @@ func (c *chaos) trap(p point, moment interceptor.Moment, do func(*process)) {
 // crash kills the leader at a point, and starts it again a moment later.
 func (c *chaos) crash(p point, moment interceptor.Moment) {
 	c.trap(p, moment, func(operator *process) { operator.kill() })
-	time.Sleep(time.Duration(c.rng.IntN(2000)) * time.Millisecond)
+	c.wait(time.Duration(c.rng.IntN(2000)) * time.Millisecond)
 }
 
 // freeze stops the leader at a point for longer than its lease, and lets it go on
@@ -301,7 +309,7 @@ func (c *chaos) freeze(p point, moment interceptor.Moment) {
 		frozen = operator
 		operator.signal(syscall.SIGSTOP)
 	})
-	time.Sleep(time.Duration(5000+c.rng.IntN(5000)) * time.Millisecond)
+	c.wait(time.Duration(5000+c.rng.IntN(5000)) * time.Millisecond)
 	if frozen != nil {
 		frozen.signal(syscall.SIGCONT)
 	}
@@ -313,7 +321,7 @@ func (c *chaos) pause(name string, pause time.Duration) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		c.t.Error(err)
 	}
-	time.Sleep(pause)
+	c.wait(pause)
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 		c.t.Error(err)
 	}
@@ -324,7 +332,7 @@ func (c *chaos) fell(name string) {
 	if err := syscall.Kill(component(c.t, name), syscall.SIGKILL); err != nil {
 		c.t.Error(err)
 	}
-	time.Sleep(time.Duration(1+c.rng.IntN(5)) * time.Second)
+	c.wait(time.Duration(1+c.rng.IntN(5)) * time.Second)
 	mendNode(c.t)
 }
 
@@ -332,7 +340,7 @@ func (c *chaos) fell(name string) {
 func (c *chaos) cut() {
 	for range 10 {
 		c.server.Exec(c.t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL")
-		time.Sleep(100 * time.Millisecond)
+		c.wait(100 * time.Millisecond)
 	}
 }
 
@@ -362,13 +370,13 @@ func (c *chaos) deletePods() {
 func (c *chaos) edit() {
 	for range 3 {
 		c.patchSchema(`{"spec": {"execution": {"lockTimeoutSeconds": %d}}}`, 1+c.rng.IntN(20))
-		time.Sleep(200 * time.Millisecond)
+		c.wait(200 * time.Millisecond)
 	}
 }
 
 func (c *chaos) suspend() {
 	c.patchSchema(`{"spec": {"suspend": true}}`)
-	time.Sleep(time.Duration(c.rng.IntN(3000)) * time.Millisecond)
+	c.wait(time.Duration(c.rng.IntN(3000)) * time.Millisecond)
 	c.patchSchema(`{"spec": {"suspend": false}}`)
 }
 
