@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -130,6 +131,60 @@ func TestChaos(t *testing.T) { //nolint:paralleltest // it is the only operator
 		if t.Failed() {
 			t.Fatalf("seed %d, round %q", seed, r.name)
 		}
+	}
+	if limit == 0 {
+		start := time.Now()
+		c.many(manySchemas)
+		t.Logf("%d schemas at once %s", manySchemas, time.Since(start).Round(time.Second))
+	}
+}
+
+// manySchemas are made at once, after all rounds.
+const manySchemas = 200
+
+// many creates schemas with a database of their own each, and restarts the
+// operators while they are migrated.
+func (c *chaos) many(n int) {
+	c.t.Helper()
+	u, err := url.Parse(c.url)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for i := range n {
+		name := fmt.Sprintf("many%d", i)
+		c.exec("CREATE DATABASE " + name)
+		u.Path = "/" + name
+		create(c.t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name}, StringData: map[string]string{"url": u.String()}})
+	}
+	for i := range n {
+		schema := c.newSchema()
+		schema.Name = fmt.Sprintf("many%d", i)
+		schema.Spec.Target = v1alpha1.Target{Type: v1alpha1.TargetAppVersion, AppVersion: newRelease}
+		schema.Spec.Database.URLFrom.SecretKeyRef = v1alpha1.KeySelector{Name: v1alpha1.ObjectName(schema.Name), Key: "url"}
+		create(c.t, schema)
+	}
+	for _, p := range c.operators {
+		c.wait(time.Duration(c.rng.IntN(5000)) * time.Millisecond)
+		p.kill()
+		p.start()
+	}
+	ready := 0
+	for deadline := time.Now().Add(15 * time.Minute); ready < n; {
+		schemas := &v1alpha1.DatabaseSchemaList{}
+		if err := admin.List(c.t.Context(), schemas, client.InNamespace(c.namespace)); err != nil {
+			c.t.Fatal(err)
+		}
+		ready = 0
+		for i := range schemas.Items {
+			s := schemas.Items[i].Status
+			if schemas.Items[i].Name != schemaName && apimeta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionReady) && s.AppliedRevision.Version == needs[newRelease] {
+				ready++
+			}
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%d of %d schemas are ready", ready, n)
+		}
+		c.wait(time.Second)
 	}
 }
 
