@@ -82,7 +82,9 @@ func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1al
 		if migrationjob.PurposeOf(job) != "" {
 			state, waiting := migrationjob.ReadHelper(job, byJob[job.UID])
 			if job.DeletionTimestamp.IsZero() {
-				o.Helpers = append(o.Helpers, plan.HelperRun{Name: job.Name, State: state, Waiting: waiting})
+				o.Helpers = append(o.Helpers, plan.HelperRun{
+					Name: job.Name, UID: string(job.UID), ResourceVersion: job.ResourceVersion, State: state, Waiting: waiting,
+				})
 			}
 			continue
 		}

@@ -30,8 +30,8 @@ type Helper struct {
 
 // HelperRun is such a Job as it was seen.
 type HelperRun struct {
-	// Name is that of the Job.
-	Name string
+	// Name, UID and ResourceVersion of the Job.
+	Name, UID, ResourceVersion string
 
 	// State follows from the Job's conditions, or from what is known of the
 	// image.
@@ -120,8 +120,15 @@ func (d *decider) helped(work *Work, helper Helper) *Decision {
 		return &decision
 	}
 	decision := d.helping(work, helper, "runs")
+	if run.State == migrationjob.Failed {
+		// Its pod was lost before the image was there: an image that cannot be pulled
+		// is waited for. It tells nothing, so it makes room for another.
+		decision.Action = Discard
+		decision.Strays = []migrationjob.Run{{Name: run.Name, UID: run.UID, ResourceVersion: run.ResourceVersion}}
+		return decision
+	}
 	unavailable := run.Waiting != nil && run.Waiting.Reason == migrationjob.ImageUnavailable
-	if !backup && (unavailable || run.State == migrationjob.Failed) {
+	if !backup && unavailable {
 		decision.Reason = v1alpha1.ReasonApplicationImageUnavailable
 		decision.Message = fmt.Sprintf("The image %s, which pod %s waits with, cannot be pulled, so nothing is drained. "+
 			"It is tried again until it can be, or until the workload has another image.", helper.Subject, helper.Pod)

@@ -173,7 +173,7 @@ func TestImageCheck(t *testing.T) {
 		"starting":      {run(migrationjob.Active, migrationjob.ContainerCreating), checking(plan.Wait), ""},
 		"no room":       {run(migrationjob.Active, migrationjob.Unschedulable), checking(plan.Wait), "Its pod waits: it is so."},
 		"no such image": {run(migrationjob.Active, migrationjob.ImageUnavailable), unavailable, "which pod pod-true-0 waits with"},
-		"failed":        {run(migrationjob.Failed, ""), unavailable, ""},
+		"lost":          {run(migrationjob.Failed, ""), checking(plan.Discard), ""},
 		"pulled":        {run(migrationjob.Succeeded, ""), drains, ""},
 		"switched off": {func(c *course) {
 			c.spec(func(s *v1alpha1.DatabaseSchemaSpec) { s.Rollout.CheckImage = new(false) })

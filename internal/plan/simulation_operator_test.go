@@ -281,6 +281,10 @@ func (w *world) start(run migrationjob.Run) {
 }
 
 func (w *world) discard(run migrationjob.Run) {
+	if i := slices.IndexFunc(w.helpers, func(h plan.HelperRun) bool { return h.Name == run.Name }); i >= 0 {
+		w.helpers = slices.Delete(slices.Clone(w.helpers), i, i+1)
+		w.next()
+	}
 	for i := range w.jobs {
 		if j := &w.jobs[i]; j.uid == run.UID && strconv.Itoa(j.version) == run.ResourceVersion {
 			j.deleted, j.version = true, w.next()
@@ -306,12 +310,12 @@ func (w *world) help() {
 		return
 	}
 	i := w.rng.IntN(len(w.helpers))
-	if unsettled := slices.IndexFunc(w.helpers, func(run plan.HelperRun) bool { return run.State != migrationjob.Succeeded }); w.calm && unsettled >= 0 {
+	if unsettled := slices.IndexFunc(w.helpers, func(run plan.HelperRun) bool { return run.State == migrationjob.Active }); w.calm && unsettled >= 0 {
 		i = unsettled
 	}
 	run := &w.helpers[i]
 	switch {
-	case run.State != migrationjob.Active && !w.calm, run.State == migrationjob.Failed:
+	case run.State != migrationjob.Active && !w.calm:
 		w.helpers = slices.Delete(w.helpers, i, i+1)
 	case run.State == migrationjob.Active && !w.calm && w.chance(3):
 		run.State = migrationjob.Failed
