@@ -6,6 +6,8 @@ package interceptor
 
 import (
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -75,7 +77,8 @@ func Start(tb testing.TB, config *rest.Config) *Interceptor {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:     transport,
-		FlushInterval: -1, // watches
+		FlushInterval: -1,                         // watches
+		ErrorLog:      log.New(io.Discard, "", 0), // a client that was killed ends in the middle
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			// As if the API server were away, which it may be.
 			w.WriteHeader(http.StatusBadGateway)
