@@ -6,8 +6,7 @@ package interceptor
 
 import (
 	"encoding/pem"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -78,7 +77,8 @@ func Start(tb testing.TB, config *rest.Config) *Interceptor {
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:     transport,
 		FlushInterval: -1,                         // watches
-		ErrorLog:      log.New(io.Discard, "", 0), // a client that was killed ends in the middle
+		// A client that was killed ends in the middle.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			// As if the API server were away, which it may be.
 			w.WriteHeader(http.StatusBadGateway)
