@@ -76,7 +76,7 @@ func Start(tb testing.TB, config *rest.Config) *Interceptor {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:     transport,
-		FlushInterval: -1,                         // watches
+		FlushInterval: -1, // watches
 		// A client that was killed ends in the middle.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
