@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/utils/ptr"
@@ -62,9 +63,12 @@ func (d *decider) helpers(work *Work) []Helper {
 		out = d.imageChecks(work)
 	}
 	if name := string(d.spec.Rollout.Before.CronJob); name != "" && !work.Inspects() {
+		// The number of the last attempt keeps the backup from being that of the same
+		// migration of another time.
+		last := strconv.FormatInt(d.status.Attempt.Number, 10)
 		out = append(out, Helper{
 			Kind: migrationjob.PurposeBackup, Subject: name,
-			Name: naming.Job(d.Schema.Name, string(d.Schema.UID), work.Digest, "before", name, d.handled(v1alpha1.AnnotationRetry)),
+			Name: naming.Job(d.Schema.Name, string(d.Schema.UID), work.Digest, "before", name, last, d.handled(v1alpha1.AnnotationRetry)),
 		})
 	}
 	return out

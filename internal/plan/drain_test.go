@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/migrationjob"
 	"github.com/schemagate/schemagate/internal/plan"
 )
@@ -226,6 +227,24 @@ func TestBackup(t *testing.T) {
 		leg{"not reached", ends(failed("transient", "Unreachable", 0, 0)), want{plan.Record, plan.Progressing, "Unreachable", "Held for a plan", "1: 62-66 Retrying"}},
 		leg{"again", func(c *course) { c.noJob().after(time.Hour) }, want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "2: 62-66 Pending"}},
 	)
+	// The same migration of another time is not covered by the backup of before.
+	old := plan.HelperRun{Name: "none", State: migrationjob.Succeeded}
+	again := given().destroy().applied(62).gated("v0.10.0").spec(func(s *v1alpha1.DatabaseSchemaSpec) {
+		s.Rollout.Before.CronJob, s.Policy.Downgrade = "backup", v1alpha1.DowngradeAllow
+	})
+	follow(t, again, leg{"begins", nil, backing(plan.Help)})
+	old.Name = again.last.Helper.Name
+	follow(
+		t, again,
+		leg{"done", func(c *course) { c.Helpers = []plan.HelperRun{old} }, want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 62-66 Pending"}},
+		leg{"restored since, as a look has found", func(c *course) { c.ends(refused(result.ReasonUnexpectedRevision, 62)) }, want{plan.Record, plan.Stalled, "UnexpectedRevision", "Open 59-62", "1: 62-66 Failed"}},
+		leg{"once more", func(c *course) {
+			c.noJob().spec(func(s *v1alpha1.DatabaseSchemaSpec) { s.Execution.LockTimeoutSeconds = 7 })
+		}, want{plan.Help, plan.Progressing, "BackingUp", "Open 59-62", "1: 62-66 Failed"}},
+	)
+	if again.last.Helper.Name == old.Name {
+		t.Error("a backup of before counts")
+	}
 	// An additive migration needs none.
 	additive := given().applied(60).gated("v0.9.6").spec(func(s *v1alpha1.DatabaseSchemaSpec) { s.Rollout.Before.CronJob = "backup" })
 	additive.turn().wants(t, want{plan.Prepare, plan.Progressing, "Migrating", "Open 59-60", "1: 60-62 Pending"})
