@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"net/url"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/schemagate/schemagate/internal/testing/postgres"
@@ -17,17 +18,26 @@ func (c *chaos) unplug() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	rule := []string{"INPUT", "-p", "tcp", "-d", u.Hostname(), "--dport", u.Port(), "-j", "DROP"}
-	iptables := func(verb string) {
-		command := exec.CommandContext(context.WithoutCancel(c.t.Context()), "iptables", append([]string{"-w", verb}, rule...)...)
+	nft := func(lines ...string) {
+		command := exec.CommandContext(context.WithoutCancel(c.t.Context()), "nft", "-f", "-")
+		command.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 		if output, err := command.CombinedOutput(); err != nil {
-			c.t.Errorf("%v: %v\n%s", command.Args, err, output)
+			c.t.Errorf("nft: %v\n%s", err, output)
 		}
 	}
-	iptables("-I")
+	nft(
+		"table inet "+chaosTable+" {",
+		"chain input { type filter hook input priority 0;",
+		"ip daddr "+u.Hostname()+" tcp dport "+u.Port()+" drop", "}", "}",
+	)
+	c.t.Cleanup(func() { nft("table inet "+chaosTable, "delete table inet "+chaosTable) })
 	c.midway()
-	iptables("-D")
+	nft("delete table inet " + chaosTable)
 }
+
+// chaosTable is the packet filter's, of its own, so that nobody else's rules are
+// touched.
+const chaosTable = "schemagate_chaos"
 
 // crowd takes all the connections that the server has for ordinary roles, and
 // those that it keeps for others, for a while.

@@ -94,6 +94,7 @@ type chaos struct {
 // been broken on the way. It has the operator to itself, in two processes of this
 // machine, and so runs beside no other test.
 func TestChaos(t *testing.T) { //nolint:paralleltest // it is the only operator
+	ownNode(t)
 	seed, limit := chaosOptions(t)
 	stopOperator(t)
 	w := newWorld(t)

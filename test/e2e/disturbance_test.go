@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
@@ -180,9 +181,19 @@ func (w *world) awaitEvents(reasons ...string) {
 	})
 }
 
+// ownNode keeps a test that breaks the cluster for others away from one that is
+// not the tests' own.
+func ownNode(t *testing.T) {
+	t.Helper()
+	if os.Getenv("CLUSTER") == "current" {
+		t.Skip("the cluster is somebody's: CLUSTER=current")
+	}
+}
+
 // TestNodeDrain empties the only node in the middle of an upgrade, with the
 // operator on it, and so runs beside no other test.
 func TestNodeDrain(t *testing.T) { //nolint:paralleltest // it empties the node
+	ownNode(t)
 	w := newWorld(t)
 	create(t, w.newSchema())
 	create(t, w.newDeployment(newRelease, 2))

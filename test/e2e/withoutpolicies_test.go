@@ -30,6 +30,7 @@ func argument(t *testing.T, argument string) {
 // only, and so runs beside no other test. The operator says so, and pods whose
 // template has the gate are held and let in as ever.
 func TestWithoutPolicies(t *testing.T) { //nolint:paralleltest // it changes the whole cluster
+	ownNode(t)
 	root := apiserver.RepositoryRoot()
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
