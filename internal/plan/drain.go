@@ -95,6 +95,9 @@ func (d *decider) wasHeld() bool {
 	if a.From == nil || a.State != v1alpha1.AttemptSucceeded {
 		return false
 	}
+	if a.To >= *a.From && d.spec.Rollout.Strategy == v1alpha1.StrategyRolling {
+		return false // Older pods were let in all the time, and stay.
+	}
 	return a.To < *a.From || len(d.Bundle.Fencing(int(*a.From), int(a.To))) > 0
 }
 

@@ -95,6 +95,18 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestRollingEndsNobody: with the strategy Rolling, older pods that came while the
+// database was migrated stay, too.
+func TestRollingEndsNobody(t *testing.T) {
+	t.Parallel()
+	c := given().strategy(v1alpha1.StrategyRolling).applied(67).running("v0.10.0").gated("v0.11.0").turn()
+	c.Pods[0].Created = c.Now
+	c.ends(done(67, 73)).turn().turn().wants(t, want{plan.Idle, plan.Ready, "UpToDate", "Open 68-73", "1: 67-73 Succeeded"})
+	if got := c.evicted(); got != "" {
+		t.Errorf("%q are deleted", got)
+	}
+}
+
 // TestDrainTimeout: a drain that takes too long is told, and goes on.
 func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
