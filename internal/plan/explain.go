@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/schemagate/schemagate/internal/bundle"
@@ -61,8 +62,10 @@ var advice = map[result.Reason]string{
 	result.ReasonDeadlock:        "The migration and other sessions kept each other waiting; nothing is half done.",
 }
 
-// Explain says for people why a migration failed and what to do about it.
-func Explain(res result.Result, b *bundle.Bundle) string {
+// Explain says for people why a migration failed and what to do about it. The
+// queries that list the rows of failed checks come last, each whole or not at all:
+// the text may be longer than a message, but never for them.
+func Explain(res result.Result, b *bundle.Bundle, engine bundle.Engine) string {
 	text, ok := advice[res.Reason]
 	if !ok {
 		text = fmt.Sprintf("The migration ended as %q, reason %q.", res.Outcome, res.Reason)
@@ -70,7 +73,26 @@ func Explain(res result.Result, b *bundle.Bundle) string {
 	if res.Failure == nil {
 		return text
 	}
-	return strings.Join(append([]string{text}, details(res.Reason, *res.Failure, b)...), " ")
+	text = strings.Join(append([]string{text}, details(res.Reason, *res.Failure, b)...), " ")
+	for _, failed := range res.Failure.Checks {
+		check, _, ok := findCheck(failed, b)
+		if query := strings.TrimSpace(check.Query[engine]); ok && query != "" {
+			if longer := text + " To see the rows of " + check.Name + ": " + query; len(longer) <= maxMessage {
+				text = longer
+			}
+		}
+	}
+	return text
+}
+
+// findCheck returns the check of a bundle that has failed, and its revision.
+func findCheck(failed result.Check, b *bundle.Bundle) (bundle.Check, bundle.Revision, bool) {
+	revision, _ := b.Revision(failed.Revision)
+	i := slices.IndexFunc(revision.Preflight, func(c bundle.Check) bool { return c.Name == failed.Name })
+	if i < 0 {
+		return bundle.Check{}, revision, false
+	}
+	return revision.Preflight[i], revision, true
 }
 
 func details(reason result.Reason, f result.Failure, b *bundle.Bundle) []string {
@@ -109,12 +131,8 @@ func details(reason result.Reason, f result.Failure, b *bundle.Bundle) []string 
 }
 
 func explainCheck(failed result.Check, b *bundle.Bundle) string {
-	if revision, ok := b.Revision(failed.Revision); ok {
-		for _, check := range revision.Preflight {
-			if check.Name == failed.Name {
-				return fmt.Sprintf("Revision %d (%s): %d %s. %s", revision.Version, revision.ID, failed.Rows, check.Finds, check.Remedy)
-			}
-		}
+	if check, revision, ok := findCheck(failed, b); ok {
+		return fmt.Sprintf("Revision %d (%s): %d %s. %s", revision.Version, revision.ID, failed.Rows, check.Finds, check.Remedy)
 	}
 	return fmt.Sprintf("Check %s of revision %d finds %d rows.", failed.Name, failed.Revision, failed.Rows)
 }

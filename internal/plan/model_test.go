@@ -44,12 +44,12 @@ var courses = map[string]func(*world){
 	// Whoever froze at this point may thaw at any later one.
 	"another leader is about to open the gate of an old pod": func(w *world) {
 		w.pods = append(w.pods, simPod{name: "late", tag: tagOf(2), version: w.next(), gated: true})
-		w.restartless(1)
+		w.hear(1)
 		w.operators[1].decideGate(w, w.pods[0])
 	},
 	"another leader is about to decide": func(w *world) {
 		w.admit(tagOf(2))
-		w.restartless(1)
+		w.hear(1)
 		w.operators[1].reconcile(w)
 	},
 }
@@ -87,13 +87,14 @@ func (w *world) restart(i int) {
 
 // turn lets an operator hear of everything, decide, and carry it out.
 func (w *world) turn(i int) {
-	w.restartless(i)
+	w.hear(i)
 	w.operators[i].reconcile(w)
 	w.operators[i].reconcile(w)
 	w.remember()
 }
 
-func (w *world) restartless(i int) {
+// hear brings the caches of an operator up to date.
+func (w *world) hear(i int) {
 	w.remember()
 	newest := len(w.past) - 1
 	o := &w.operators[i]
@@ -133,7 +134,7 @@ func (w *world) ofOperators() []happening {
 			add(who+"loses its write", func(w *world) { w.operators[i].op = nil })
 		}
 		if newest := len(w.past) - 1; o.seenSchema != newest || o.seenJobs != newest || o.seenPods != newest {
-			add(who+"hears of everything", func(w *world) { w.restartless(i) })
+			add(who+"hears of everything", func(w *world) { w.hear(i) })
 			add(who+"hears of the pods", func(w *world) { w.operators[i].seenPods = newest })
 			add(who+"hears of the schema", func(w *world) { w.operators[i].seenSchema = newest })
 		}
@@ -368,7 +369,7 @@ func along(w *world, fn func(*world)) {
 			w.now = w.now.Add(w.operators[0].last.After)
 			w.operators[0].last.After = 0
 		default:
-			w.restartless(0)
+			w.hear(0)
 			w.operators[0].reconcile(w)
 		}
 		for i := range w.helpers {

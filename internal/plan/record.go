@@ -40,7 +40,7 @@ func (d *decider) record() Decision {
 			Message: fmt.Sprintf("Job %s has ended: the database is at revision %d.", d.Job.Name, res.To),
 		}
 	}
-	a.Reason, a.Message = string(res.Reason), cut(Explain(*res, d.Bundle), maxMessage)
+	a.Reason, a.Message = string(res.Reason), cut(Explain(*res, d.Bundle, d.engine()), maxMessage)
 	if a.Reason == "" {
 		a.Reason = string(result.ReasonInternal)
 	}

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/plan"
 )
@@ -297,7 +298,7 @@ func TestExplain(t *testing.T) {
 		Checks:   []result.Check{{Name: "user-email", Revision: 73, Rows: 3}, {Name: "other", Revision: 73, Rows: 4}},
 		Blockers: []result.Blocker{{Application: "psql", Count: 2}}, Found: []string{"a", "b"},
 	}
-	got := plan.Explain(*res, openWebUI())
+	got := plan.Explain(*res, openWebUI(), bundle.Postgres)
 	for _, want := range []string{
 		"A statement of a revision failed", "Revision 63 (3ff2c63645b8), up file, line 7.", "SQLSTATE 23505.", "Table user.", "Constraint uq.",
 		"Revision 73 (f0bd01a18a3d): 3 ", "Check other of revision 73 finds 4 rows.", `2 sessions of "psql"`, "Found: a; b.",
@@ -306,8 +307,25 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%q does not say %q", got, want)
 		}
 	}
-	if got := plan.Explain(result.Result{Outcome: "odd", Reason: "Odd"}, openWebUI()); !strings.Contains(got, `"Odd"`) {
+	if got := plan.Explain(result.Result{Outcome: "odd", Reason: "Odd"}, openWebUI(), bundle.Postgres); !strings.Contains(got, `"Odd"`) {
 		t.Errorf("an odd reason is explained as %q", got)
+	}
+	// The query that lists the rows is that of the engine, whole, or left out.
+	revision, _ := openWebUI().Revision(25)
+	check := revision.Preflight[0]
+	res.Failure = &result.Failure{Checks: []result.Check{{Name: check.Name, Revision: 25, Rows: 2}}}
+	query := strings.TrimSpace(check.Query[bundle.Postgres])
+	if got := plan.Explain(*res, openWebUI(), bundle.Postgres); query == "" || !strings.HasSuffix(got, check.Name+": "+query) {
+		t.Errorf("%q does not end with the query %q", got, query)
+	}
+	if got := plan.Explain(*res, openWebUI(), bundle.SQLite); strings.Contains(got, "To see") {
+		t.Errorf("%q has a query of another engine", got)
+	}
+	for range 8 {
+		res.Failure.Found = append(res.Failure.Found, strings.Repeat("x", 100))
+	}
+	if got := plan.Explain(*res, openWebUI(), bundle.Postgres); strings.Contains(got, "To see") {
+		t.Errorf("%q is too long for the query", got)
 	}
 	c := given().applied(60).gated("v0.9.6").turn()
 	res.Failure.Found = nil

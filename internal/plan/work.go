@@ -102,6 +102,14 @@ func (d *decider) inspect(target int) *Work {
 // application wait for it for seconds, not minutes.
 func (d *decider) exclusive() bool { return d.spec.Database.SQLite.ClaimName != "" }
 
+// engine is that of the database.
+func (d *decider) engine() bundle.Engine {
+	if d.exclusive() {
+		return bundle.SQLite
+	}
+	return bundle.Postgres
+}
+
 // verifies reports whether the database is to be looked at before anything
 // else: somebody asks for it, or the last look has not told anything.
 func (d *decider) verifies(applied int) bool {

@@ -2,6 +2,7 @@ package bundle_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -56,7 +57,11 @@ func writePeak(file string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, peak.FindSubmatch(status)[1], 0o600) //nolint:gosec // a test names the file
+	found := peak.FindSubmatch(status)
+	if found == nil {
+		return errors.New("/proc/self/status has no VmHWM")
+	}
+	return os.WriteFile(file, found[1], 0o600) //nolint:gosec // a test names the file
 }
 
 // program is the program in a process of its own, working on a database.

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,13 +148,7 @@ func buildOperator(t *testing.T) string {
 func searchLogs(t *testing.T, password string, operators ...*process) {
 	t.Helper()
 	for _, p := range operators {
-		log, err := os.Open(p.log)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		content, err := io.ReadAll(log)
-		_ = log.Close()
+		content, err := os.ReadFile(p.log)
 		if err != nil || len(content) == 0 || strings.Contains(string(content), password) {
 			t.Errorf("operator %s: %d bytes of log (%v), with the password: %t", p.name, len(content), err, strings.Contains(string(content), password))
 		}

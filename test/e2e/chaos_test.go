@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -195,9 +194,7 @@ func chaosOptions(t *testing.T) (seed uint64, limit time.Duration) {
 	if value := os.Getenv(seedEnv); value != "" {
 		var err error
 		if seed, err = strconv.ParseUint(value, 10, 64); err != nil {
-			hash := fnv.New64a()
-			_, _ = hash.Write([]byte(value))
-			seed = hash.Sum64()
+			t.Fatalf("%s is %q: use a whole number, 0 or more", seedEnv, value)
 		}
 	}
 	if value := os.Getenv(limitEnv); value != "" {

@@ -44,17 +44,8 @@ var approval = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) +
 func (w *world) cross(release string) {
 	w.t.Helper()
 	w.release(release)
-	schema := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonAwaitingApproval)
 	w.awaitWaiting(release)
-	asked := apimeta.FindStatusCondition(schema.Status.Conditions, v1alpha1.ConditionApprovalRequired)
-	if asked == nil {
-		w.t.Fatalf("nobody is asked: %s", describe(schema))
-	}
-	digest := approval.FindStringSubmatch(asked.Message)
-	if digest == nil {
-		w.t.Fatalf("the message does not say how to approve: %s", asked.Message)
-	}
-	w.annotate(v1alpha1.AnnotationApprove, digest[1])
+	w.approve()
 	w.awaitApplied(needs[release])
 	w.awaitRelease(release, 2)
 }

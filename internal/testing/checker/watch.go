@@ -215,11 +215,13 @@ func (s *stream) relist(ctx context.Context) error {
 	return nil
 }
 
+var errBehind = errors.New("the watch has not shown what a list did")
+
 // catchUp waits until everything has been recorded that is there at the moment.
 func (s *stream) catchUp(ctx context.Context) error {
 	var version string
 	listed := map[types.UID]string{}
-	last := errors.New("the watch has not shown what a list did")
+	last := errBehind
 	err := wait.PollUntilContextTimeout(ctx, pause, patience, true, func(ctx context.Context) (bool, error) {
 		if version == "" {
 			clear(listed)
@@ -228,7 +230,7 @@ func (s *stream) catchUp(ctx context.Context) error {
 				last = err
 				return false, nil //nolint:nilerr // the API server may be down for a while
 			}
-			version = at
+			version, last = at, errBehind
 		}
 		return s.recorder.reached(s.kind, s.namespace, listed, version), nil
 	})
