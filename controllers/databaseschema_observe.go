@@ -144,8 +144,9 @@ func observePod(pod *corev1.Pod, superseded bool) plan.Pod {
 	}
 	return plan.Pod{
 		Name: pod.Name, UID: string(pod.UID), Created: pod.CreationTimestamp.Time, Image: image, Superseded: superseded,
-		Abrupt: ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, 1) == 0,
-		Gated:  schedgate.Has(pod), Terminating: !pod.DeletionTimestamp.IsZero(),
+		Admitted: pod.Annotations[v1alpha1.AnnotationServedBy] != "",
+		Abrupt:   ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, 1) == 0,
+		Gated:    schedgate.Has(pod), Terminating: !pod.DeletionTimestamp.IsZero(),
 		Hold: pod.Annotations[v1alpha1.AnnotationHold], Requirement: need, Unknown: err,
 	}
 }

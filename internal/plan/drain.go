@@ -77,13 +77,15 @@ func (d *decider) evictable(unless func(Pod) bool) []Eviction {
 // intruders are pods that run though they were created when nothing was to be
 // let through: an API server that had not heard of the hold has admitted them.
 // They are ended as long as the hold lasts, and after it, if they need what is
-// no longer served.
+// no longer served. Whom a person lets in after it stays.
 func (d *decider) intruders() []Eviction {
 	a := d.status.Attempt
 	if a.StartTime == nil || !d.drained() || !d.wasHeld() {
 		return nil
 	}
-	return d.evictable(func(pod Pod) bool { return pod.Created.Before(a.StartTime.Time) || d.letIn(pod) })
+	return d.evictable(func(pod Pod) bool {
+		return pod.Created.Before(a.StartTime.Time) || d.letIn(pod) || !d.hold && !pod.Admitted
+	})
 }
 
 // wasHeld reports whether the recorded attempt held the gates.

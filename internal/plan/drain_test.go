@@ -62,7 +62,10 @@ func TestDrain(t *testing.T) {
 		leg{"one was let in after all", func(c *course) { c.running("v0.9.6").Pods[1].Created = c.Now }, draining},
 		leg{"gone", func(c *course) { c.running() }, want{plan.StartJob, plan.Progressing, "Migrating", "Held for a plan", attempt}},
 		leg{"started", runs, want{plan.AwaitJob, plan.Progressing, "Migrating", "Held for a plan", attempt}},
-		leg{"one more was let in", func(c *course) { c.running("v0.9.6").Pods[1].Created = c.Now }, want{plan.AwaitJob, plan.Progressing, "Migrating", "Held for a plan", attempt}},
+		leg{"one more was let in", func(c *course) {
+			c.running("v0.9.6")
+			c.Pods[1].Created, c.Pods[1].Admitted = c.Now, true
+		}, want{plan.AwaitJob, plan.Progressing, "Migrating", "Held for a plan", attempt}},
 	)
 	if got := c.evicted(); got != "pod-false-0" {
 		t.Errorf("while the Job runs, %q are deleted", got)
@@ -72,8 +75,17 @@ func TestDrain(t *testing.T) {
 	if got := c.evicted(); got != "pod-false-0" {
 		t.Errorf("afterwards %q are deleted", got)
 	}
+	c.Pods[1].Admitted = false
+	if c.turn(); c.evicted() != "" {
+		t.Errorf("whom a person has let in is deleted: %q", c.evicted())
+	}
 	// Who is served stays, and so does who was there before.
-	c.running("v0.10.0", "v0.9.6", "main").with(func(c *course) { c.Pods[1].Created = c.Now }).turn()
+	c.running("v0.10.0", "v0.9.6", "main").with(func(c *course) {
+		for i := range c.Pods {
+			c.Pods[i].Admitted = true
+		}
+		c.Pods[1].Created, c.Pods[3].Created = c.Now, c.Now
+	}).turn()
 	if got := c.evicted(); got != "" {
 		t.Errorf("afterwards %q are deleted", got)
 	}

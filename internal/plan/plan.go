@@ -122,6 +122,10 @@ type Pod struct {
 	// Image is that of the application's container; empty if that cannot be told.
 	Image string
 
+	// Admitted says that an API server let the pod in when it was created, rather
+	// than the operator or a person later.
+	Admitted bool
+
 	// Superseded says that its workload wants other pods by now: they do not
 	// decide what the database is brought to while there is one that is wanted.
 	Superseded bool

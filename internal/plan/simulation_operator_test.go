@@ -100,7 +100,8 @@ func (o *operator) observe(w *world) plan.Observed {
 		need, err := requirement.Of(pods[i].object())
 		observed.Pods = append(observed.Pods, plan.Pod{
 			Name: pods[i].name, UID: pods[i].name, Created: pods[i].created, Image: "app:" + pods[i].tag, Superseded: pods[i].superseded,
-			Gated: pods[i].gated, Terminating: pods[i].terminating, Hold: pods[i].hold,
+			Admitted: pods[i].admitted,
+			Gated:    pods[i].gated, Terminating: pods[i].terminating, Hold: pods[i].hold,
 			Requirement: need, Unknown: err,
 		})
 	}

@@ -105,7 +105,7 @@ type simPod struct {
 	tag                      string
 	created                  time.Time
 	gated, terminating, open bool
-	superseded               bool
+	superseded, admitted     bool
 	hold, source             string
 }
 
@@ -243,6 +243,7 @@ func (w *world) admitBy(schema *v1alpha1.DatabaseSchema, tag string) {
 	w.created++
 	pod := simPod{name: fmt.Sprintf("pod-%d", w.created), tag: tag, version: w.next(), gated: true, created: w.now.Truncate(time.Second)}
 	if plan.Release(schema, w.bundle, pod.object()).Allowed {
+		pod.admitted = true
 		pod.gated, pod.source, pod.required = false, schema.Spec.Database.Host, w.required(schema, tag)
 		pod.open = schema.Spec.Gate == v1alpha1.GateDisabled
 		w.released(pod, "at admission")
