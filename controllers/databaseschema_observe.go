@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -90,6 +92,12 @@ func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1al
 		}
 		run := migrationjob.Read(job, byJob[job.UID], o.Now)
 		delete(byJob, job.UID)
+		if run.Ended() && run.Result == nil && job.Name == schema.Status.Attempt.Job && schema.Status.Attempt.State == v1alpha1.AttemptPending {
+			var err error
+			if run, err = r.readAgain(ctx, job, o.Now); err != nil {
+				return err
+			}
+		}
 		switch job.Name {
 		case schema.Status.Attempt.Job:
 			o.Job = &run
@@ -107,6 +115,19 @@ func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1al
 		}
 	}
 	return nil
+}
+
+// readAgain asks the API server itself for the pods of a Job that is over: its
+// end and theirs are in two caches, and theirs may lag behind. What a migration
+// did must not count as lost because of that.
+func (r *DatabaseSchemaReconciler) readAgain(ctx context.Context, job *batchv1.Job, now time.Time) (migrationjob.Run, error) {
+	pods := &corev1.PodList{}
+	err := r.APIReader.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{naming.LabelJobSchema: job.Labels[naming.LabelJobSchema]})
+	if err != nil {
+		return migrationjob.Run{}, fmt.Errorf("listing the pods of Job %s: %w", job.Name, err)
+	}
+	own := slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return !metav1.IsControlledBy(&pod, job) })
+	return migrationjob.Read(job, own, now), nil
 }
 
 // observePods reads the labeled pods. While a fencing migration is about to
