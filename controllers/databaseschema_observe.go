@@ -13,6 +13,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -47,6 +48,7 @@ func (r *DatabaseSchemaReconciler) observe(ctx context.Context, schema *v1alpha1
 		return plan.Observed{}, fmt.Errorf("spec.migrations.bundle is %q, which this operator does not have", schema.Spec.Migrations.Bundle)
 	}
 	o := plan.Observed{Schema: schema, Bundle: b, Source: databaseDigest(schema), Now: r.Clock.Now()}
+	o.HeldFor = r.Holds.InForce(client.ObjectKeyFromObject(schema), holdOf(schema))
 	if err := r.observeJobs(ctx, schema, &o); err != nil {
 		return o, err
 	}
@@ -58,23 +60,25 @@ func (r *DatabaseSchemaReconciler) observe(ctx context.Context, schema *v1alpha1
 	return o, err
 }
 
+// holdOf tells the hold that a schema records from all others; empty when it
+// records none.
+func holdOf(schema *v1alpha1.DatabaseSchema) string {
+	gate := apimeta.FindStatusCondition(schema.Status.Conditions, v1alpha1.ConditionGateOpen)
+	if schema.Status.Gate.Decision == "" || gate == nil || gate.Status != metav1.ConditionFalse {
+		return ""
+	}
+	return schema.Status.Attempt.Job + "/" + gate.LastTransitionTime.UTC().String()
+}
+
 // observeJobs reads the Jobs of the schema and their pods.
 func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1alpha1.DatabaseSchema, o *plan.Observed) error {
 	jobs := &batchv1.JobList{}
 	if err := r.Client.List(ctx, jobs, ofSchema(schema)...); err != nil {
 		return fmt.Errorf("listing Jobs: %w", err)
 	}
-	pods := &corev1.PodList{}
-	if err := r.JobPods.List(ctx, pods, ofSchema(schema)...); err != nil {
-		return fmt.Errorf("listing migration pods: %w", err)
-	}
-	byJob := map[types.UID][]corev1.Pod{}
-	for _, pod := range pods.Items {
-		if migrationjob.PurposeOf(&pod) == migrationjob.PurposeBackup {
-			continue // The label is not ours to set on it.
-		}
-		owner := ptr.Deref(metav1.GetControllerOf(&pod), metav1.OwnerReference{})
-		byJob[owner.UID] = append(byJob[owner.UID], pod)
+	pods, err := r.jobPods(ctx, schema)
+	if err != nil {
+		return err
 	}
 	for i := range jobs.Items {
 		job := &jobs.Items[i]
@@ -82,34 +86,24 @@ func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1al
 			continue
 		}
 		if migrationjob.PurposeOf(job) != "" {
-			state, waiting := migrationjob.ReadHelper(job, byJob[job.UID])
-			if job.DeletionTimestamp.IsZero() {
-				o.Helpers = append(o.Helpers, plan.HelperRun{
-					Name: job.Name, UID: string(job.UID), ResourceVersion: job.ResourceVersion, State: state, Waiting: waiting,
-				})
-			}
+			observeHelper(job, pods[job.UID], o)
 			continue
 		}
-		run := migrationjob.Read(job, byJob[job.UID], o.Now)
-		delete(byJob, job.UID)
-		if run.Ended() && run.Result == nil && job.Name == schema.Status.Attempt.Job && schema.Status.Attempt.State == v1alpha1.AttemptPending {
-			var err error
-			if run, err = r.readAgain(ctx, job, o.Now); err != nil {
-				return err
-			}
-		}
-		switch job.Name {
-		case schema.Status.Attempt.Job:
-			o.Job = &run
-		default:
+		run := migrationjob.Read(job, pods[job.UID], o.Now)
+		delete(pods, job.UID)
+		if job.Name != schema.Status.Attempt.Job {
 			o.PodsLeft += run.PodsLeft
 			if !run.Ended() && run.Result == nil && !run.Deleting {
 				o.Strays = append(o.Strays, run)
 			}
+			continue
+		}
+		if o.Job, err = r.readAgain(ctx, schema, job, run, o.Now); err != nil {
+			return err
 		}
 	}
 	// Pods whose Job is gone.
-	for _, left := range byJob {
+	for _, left := range pods {
 		if migrationjob.PurposeOf(&left[0]) == "" {
 			o.PodsLeft += migrationjob.PodsLeft(left, o.Now)
 		}
@@ -117,17 +111,50 @@ func (r *DatabaseSchemaReconciler) observeJobs(ctx context.Context, schema *v1al
 	return nil
 }
 
-// readAgain asks the API server itself for the pods of a Job that is over: its
-// end and theirs are in two caches, and theirs may lag behind. What a migration
-// did must not count as lost because of that.
-func (r *DatabaseSchemaReconciler) readAgain(ctx context.Context, job *batchv1.Job, now time.Time) (migrationjob.Run, error) {
+// jobPods returns the pods of the schema's Jobs by the UID of their Job, but for
+// backups: there the label is not ours to set.
+func (r *DatabaseSchemaReconciler) jobPods(ctx context.Context, schema *v1alpha1.DatabaseSchema) (map[types.UID][]corev1.Pod, error) {
 	pods := &corev1.PodList{}
-	err := r.APIReader.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{naming.LabelJobSchema: job.Labels[naming.LabelJobSchema]})
-	if err != nil {
-		return migrationjob.Run{}, fmt.Errorf("listing the pods of Job %s: %w", job.Name, err)
+	if err := r.JobPods.List(ctx, pods, ofSchema(schema)...); err != nil {
+		return nil, fmt.Errorf("listing migration pods: %w", err)
 	}
-	own := slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return !metav1.IsControlledBy(&pod, job) })
-	return migrationjob.Read(job, own, now), nil
+	byJob := map[types.UID][]corev1.Pod{}
+	for _, pod := range pods.Items {
+		if migrationjob.PurposeOf(&pod) == migrationjob.PurposeBackup {
+			continue
+		}
+		owner := ptr.Deref(metav1.GetControllerOf(&pod), metav1.OwnerReference{})
+		byJob[owner.UID] = append(byJob[owner.UID], pod)
+	}
+	return byJob, nil
+}
+
+// observeHelper reads a Job that goes before a migration.
+func observeHelper(job *batchv1.Job, pods []corev1.Pod, o *plan.Observed) {
+	if !job.DeletionTimestamp.IsZero() {
+		return
+	}
+	state, waiting := migrationjob.ReadHelper(job, pods)
+	o.Helpers = append(o.Helpers, plan.HelperRun{
+		Name: job.Name, UID: string(job.UID), ResourceVersion: job.ResourceVersion, State: state, Waiting: waiting,
+	})
+}
+
+// readAgain asks the API server itself for the pods of a Job that is over
+// without having told anything: its end and theirs are in two caches, and theirs
+// may lag behind. What a migration did must not count as lost because of that.
+func (r *DatabaseSchemaReconciler) readAgain(
+	ctx context.Context, schema *v1alpha1.DatabaseSchema, job *batchv1.Job, run migrationjob.Run, now time.Time,
+) (*migrationjob.Run, error) {
+	if !run.Ended() || run.Result != nil || schema.Status.Attempt.State != v1alpha1.AttemptPending {
+		return &run, nil
+	}
+	pods := &corev1.PodList{}
+	if err := r.APIReader.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{naming.LabelJobSchema: schema.Name}); err != nil {
+		return nil, fmt.Errorf("listing the pods of Job %s: %w", job.Name, err)
+	}
+	run = migrationjob.Read(job, slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return !metav1.IsControlledBy(&pod, job) }), now)
+	return &run, nil
 }
 
 // observePods reads the labeled pods. While a fencing migration is about to

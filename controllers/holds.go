@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -14,6 +15,14 @@ import (
 type Holds struct {
 	mu      sync.Mutex
 	schemas map[types.NamespacedName]hold
+	inForce map[types.NamespacedName]inForce
+}
+
+// inForce is a hold that the API server has shown, and since when, by the clock
+// that does not jump.
+type inForce struct {
+	id    string
+	since time.Time
 }
 
 type hold struct {
@@ -60,11 +69,30 @@ func (h *Holds) Seen(schema types.NamespacedName) bool {
 	return ok
 }
 
+// InForce notes that a schema was read which records a hold, or none if id is
+// empty, and returns for how long this process has known of it.
+func (h *Holds) InForce(schema types.NamespacedName, id string) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if id == "" {
+		delete(h.inForce, schema)
+		return 0
+	}
+	if h.inForce == nil {
+		h.inForce = map[types.NamespacedName]inForce{}
+	}
+	if h.inForce[schema].id != id {
+		h.inForce[schema] = inForce{id: id, since: time.Now()}
+	}
+	return time.Since(h.inForce[schema].since)
+}
+
 // Forget drops a schema that is gone.
 func (h *Holds) Forget(schema types.NamespacedName) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.schemas, schema)
+	delete(h.inForce, schema)
 }
 
 // Allows reports whether gates may be opened by what a schema says, read at a

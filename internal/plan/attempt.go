@@ -116,12 +116,16 @@ func (d *decider) afterFailure(work *Work) *Decision {
 			Message: a.Message + " The next attempt begins when the spec changes, or with another value of the annotation " + v1alpha1.AnnotationRetry + ".",
 		}
 	case v1alpha1.AttemptRetrying, v1alpha1.AttemptLost:
-		if a.RetryTime == nil || !d.Now.Before(a.RetryTime.Time) {
-			return nil
+		pause := time.Duration(0)
+		if a.RetryTime != nil {
+			pause = a.RetryTime.Sub(d.Now)
+		}
+		if pause <= 0 || pause > backoffMax {
+			return nil // So long can it only be by a clock that has jumped back.
 		}
 		d.hold = d.hold || d.goesOn(work)
 		return &Decision{
-			Action: Wait, Verdict: Progressing, Reason: a.Reason, Work: work, After: a.RetryTime.Sub(d.Now),
+			Action: Wait, Verdict: Progressing, Reason: a.Reason, Work: work, After: pause,
 			Message: a.Message + " The next attempt begins at " + a.RetryTime.UTC().Format(time.RFC3339) + ".",
 		}
 	case v1alpha1.AttemptPending, v1alpha1.AttemptSucceeded, v1alpha1.AttemptAbandoned:
@@ -340,12 +344,7 @@ func (d *decider) settling() time.Duration {
 	if d.spec.Gate == v1alpha1.GateDisabled {
 		return 0 // Nothing is held, so nobody has to hear of it.
 	}
-	for _, condition := range d.Schema.Status.Conditions {
-		if condition.Type == v1alpha1.ConditionGateOpen && condition.Status == metav1.ConditionFalse {
-			return Settle - d.Now.Sub(condition.LastTransitionTime.Time)
-		}
-	}
-	return Settle
+	return Settle - d.HeldFor
 }
 
 // await is an attempt whose Job runs.

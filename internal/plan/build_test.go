@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -140,7 +141,15 @@ func (c *course) with(change func(*course)) *course {
 
 func (c *course) after(pause time.Duration) *course {
 	c.Now = c.Now.Add(pause)
+	if !c.isOpen() {
+		c.HeldFor += pause
+	}
 	return c
+}
+
+// isOpen reports whether the recorded status holds no pod.
+func (c *course) isOpen() bool {
+	return !apimeta.IsStatusConditionFalse(c.Schema.Status.Conditions, v1alpha1.ConditionGateOpen)
 }
 
 // turn is a reconciliation whose status is written.
@@ -155,6 +164,9 @@ func (c *course) turn() *course {
 		if before.Status == gate.Status {
 			gate.LastTransitionTime = before.LastTransitionTime
 		}
+	}
+	if c.isOpen() || gate.Status == metav1.ConditionTrue {
+		c.HeldFor = 0
 	}
 	status.Conditions = []metav1.Condition{gate}
 	c.Schema = c.Schema.DeepCopy()

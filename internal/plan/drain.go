@@ -35,7 +35,7 @@ func (d *decider) draining(work *Work) *Decision {
 	}
 	timeout := time.Duration(cmp.Or(d.spec.Rollout.DrainTimeoutSeconds, defaultDrainTimeoutSeconds)) * time.Second
 	if remaining := d.drainBegan().Add(timeout).Sub(d.Now); remaining > 0 {
-		decision.After = remaining
+		decision.After = min(remaining, timeout) // less than that only by a clock that has jumped back
 		return decision
 	}
 	decision.Verdict, decision.Reason = Stalled, v1alpha1.ReasonDrainTimeout

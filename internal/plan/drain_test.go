@@ -273,3 +273,40 @@ func TestBackup(t *testing.T) {
 	additive := given().applied(60).gated("v0.9.6").spec(func(s *v1alpha1.DatabaseSchemaSpec) { s.Rollout.Before.CronJob = "backup" })
 	additive.turn().wants(t, want{plan.Prepare, plan.Progressing, "Migrating", "Open 59-60", "1: 60-62 Pending"})
 }
+
+// TestClocksJump: what the clock of the operator's node says, or what another
+// node's had said, shortens no hold and delays no attempt.
+func TestClocksJump(t *testing.T) {
+	t.Parallel()
+	const attempt = "1: 62-66 Pending"
+	jump := func(by time.Duration) func(*course) { return func(c *course) { c.Now = c.Now.Add(by) } }
+	holding := want{plan.Wait, plan.Progressing, "Holding", "Held for a plan", attempt}
+	for _, by := range []time.Duration{time.Hour, -time.Hour} {
+		c := given().destroy().applied(62).gated("v0.10.0").prepared().stamped().with(func(c *course) { c.Fresh = true })
+		follow(
+			t, c,
+			leg{"just held", jump(by), holding},
+			leg{"held for a while", func(c *course) { c.after(plan.Settle - 1) }, holding},
+			leg{"held for long enough", func(c *course) { c.after(1) }, want{plan.StartJob, plan.Progressing, "Migrating", "Held for a plan", attempt}},
+		)
+	}
+	c := given().destroy().applied(62).running("v0.9.6").gated("v0.10.0").prepared()
+	if c.turn(); c.last.After <= 0 {
+		t.Fatalf("a drain is looked at again after %s", c.last.After)
+	}
+	timeout := c.last.After
+	if c.with(jump(-time.Hour)).turn(); c.last.After > timeout {
+		t.Errorf("with a clock that has jumped back, a drain is looked at again after %s, before it was %s", c.last.After, timeout)
+	}
+	again := given().applied(60).gated("v0.9.6").turn().ends(failed(result.Transient, result.ReasonUnreachable, 0, 0)).turn().noJob()
+	if again.turn(); again.last.Action != plan.Wait {
+		t.Fatalf("after a failure comes %s", again.last.Action)
+	}
+	if again.with(jump(-time.Hour)).turn(); again.last.Action != plan.Prepare {
+		t.Errorf("with a clock that has jumped back, the next attempt is in %s", again.last.After)
+	}
+	looks := given().applied(62).gated("v0.9.6").spec(func(s *v1alpha1.DatabaseSchemaSpec) { s.Policy.VerifyIntervalSeconds = 60 }).turn()
+	if looks.with(jump(-time.Hour)).turn(); looks.last.After > time.Minute {
+		t.Errorf("with a clock that has jumped back, the next look is in %s", looks.last.After)
+	}
+}

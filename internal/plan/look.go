@@ -25,7 +25,7 @@ func (d *decider) untilLook() time.Duration {
 	if interval == 0 || d.status.VerifiedTime == nil {
 		return 0
 	}
-	return max(0, interval-d.Now.Sub(d.status.VerifiedTime.Time))
+	return min(max(0, interval-d.Now.Sub(d.status.VerifiedTime.Time)), interval)
 }
 
 // completeLook keeps a schema Ready while nothing but a look at its database is

@@ -267,7 +267,7 @@ func (w *world) key(seed maphash.Seed) uint64 {
 		schema(late)
 	}
 	for _, o := range w.operators {
-		put("operator", o.held, number(w.past[o.seenSchema].schema.ResourceVersion) < o.since)
+		put("operator", o.held, o.hold, w.now.Sub(o.holdSeen), number(w.past[o.seenSchema].schema.ResourceVersion) < o.since)
 		schema(w.past[o.seenSchema].schema)
 		jobs(w.past[o.seenJobs].jobs)
 		pods(w.past[o.seenPods].pods)

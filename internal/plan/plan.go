@@ -65,7 +65,6 @@ const (
 
 // Settle is how long the gates have been held before a fencing migration starts:
 // for API servers that still admit pods by an older status to hear of the hold.
-// The API keeps times in whole seconds, so it is at least two.
 const Settle = 3 * time.Second
 
 // Observed is what a decision follows from.
@@ -109,6 +108,11 @@ type Observed struct {
 
 	// Now is the time of the observation.
 	Now time.Time
+
+	// HeldFor is how long this process has known that the hold which the status
+	// records is in force; 0 when there is none. The clocks of nodes differ and
+	// jump, so it is not taken from the times that the status has.
+	HeldFor time.Duration
 }
 
 // Pod is a labeled pod that has not ended.

@@ -27,6 +27,11 @@ type operator struct {
 	held  bool
 	since int
 
+	// hold is the one that the process saw in force last, and holdSeen when it
+	// saw it first.
+	hold     string
+	holdSeen time.Time
+
 	// op is what a reconciliation has decided to do and has not done yet.
 	op *pending
 	// last is what was decided last.
@@ -71,6 +76,21 @@ func (p simPod) object() *corev1.Pod {
 	return pod
 }
 
+// heldFor is how long the process has seen a hold in force.
+func (o *operator) heldFor(w *world, schema *v1alpha1.DatabaseSchema) time.Duration {
+	hold := ""
+	if gate := apimeta.FindStatusCondition(schema.Status.Conditions, v1alpha1.ConditionGateOpen); gate != nil && gate.Status == metav1.ConditionFalse {
+		hold = schema.Status.Attempt.Job + gate.LastTransitionTime.String()
+	}
+	if hold != o.hold {
+		o.hold, o.holdSeen = hold, w.now
+	}
+	if hold == "" {
+		return 0
+	}
+	return w.now.Sub(o.holdSeen)
+}
+
 // observe is what the controller reads.
 func (o *operator) observe(w *world) plan.Observed {
 	schema := w.past[o.seenSchema].schema
@@ -89,6 +109,7 @@ func (o *operator) observe(w *world) plan.Observed {
 			}
 		}
 	}
+	observed.HeldFor = o.heldFor(w, schema)
 	observed.Helpers, observed.CronJobMissing = slices.Clone(w.helpers), w.noCronJob
 	observed.Fresh = schema.Status.Gate.Decision != "" && schema.Status.Attempt.State == v1alpha1.AttemptPending &&
 		observed.Job != nil && observed.Job.Suspended

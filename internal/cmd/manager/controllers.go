@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -74,11 +73,11 @@ func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, op
 		Client: mgr.GetClient(), JobPods: jobPods.GetCache(), APIReader: mgr.GetAPIReader(),
 		Bundles: bundles, Image: options.MigrationImage, Cluster: options.ClusterID, Holds: holds,
 		Policies: policies, Leads: leads,
-		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: clock.RealClock{},
+		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: options.clock(),
 	}
 	gates := &controllers.PodGateReconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Bundles: bundles, Holds: holds, Leads: leads,
-		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: clock.RealClock{},
+		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: options.clock(),
 	}
 	return errors.Join(mgr.Add(policies), schemas.SetupWithManager(ctx, mgr, jobPods.GetCache()), gates.SetupWithManager(mgr))
 }

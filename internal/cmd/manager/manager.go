@@ -35,8 +35,9 @@ import (
 	"github.com/schemagate/schemagate/internal/naming"
 )
 
-// NewCmd returns the command.
-func NewCmd() *cobra.Command {
+// NewCmd returns the command. Changes are made to what the flags say before it is
+// used, for programs of tests.
+func NewCmd(changes ...func(*Options)) *cobra.Command {
 	var options Options
 	cmd := &cobra.Command{
 		Use:   "manager",
@@ -46,6 +47,9 @@ func NewCmd() *cobra.Command {
 It connects to the cluster that KUBECONFIG names or, in a pod, to its own.`,
 		Args: output.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, change := range changes {
+				change(&options)
+			}
 			if err := errors.Join(options.Complete(), options.Validate()); err != nil {
 				return exit.Usage(err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/clock"
 )
 
 // serviceAccountNamespace holds the namespace of the pod that the process runs in.
@@ -64,6 +65,17 @@ type Options struct {
 
 	// LogFormat is json or text, LogLevel debug, info, warn or error.
 	LogFormat, LogLevel string
+
+	// Clock is what the operator takes for the time of day; nil means the
+	// system's. It has no flag: tests have it jump.
+	Clock clock.PassiveClock
+}
+
+func (o *Options) clock() clock.PassiveClock {
+	if o.Clock == nil {
+		return clock.RealClock{}
+	}
+	return o.Clock
 }
 
 // The defaults of the leader's election let another replica take over within
