@@ -63,6 +63,14 @@ func (c *chaos) crowd() {
 	}
 }
 
+// fill leaves the server no room on its disk for a while.
+func (c *chaos) fill() {
+	c.server.FillDisk(c.t)
+	c.midway()
+	c.wait(5 * time.Second)
+	c.server.FreeDisk(c.t)
+}
+
 // readOnly makes the server a standby for a while, which takes no writes.
 func (c *chaos) readOnly() {
 	c.server.Standby(c.t)

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +32,7 @@ type process struct {
 	program     string
 	kubeconfig  string
 	log         string
+	clock       string // the file that its clock reads
 	interceptor *interceptor.Interceptor
 
 	mu      sync.Mutex
@@ -42,7 +45,7 @@ func newProcess(t *testing.T, name, program string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, program: program, interceptor: interceptor.Start(t, restConfig)}
 	directory := t.TempDir()
-	p.log, p.kubeconfig = filepath.Join(directory, "log"), filepath.Join(directory, "kubeconfig")
+	p.log, p.kubeconfig, p.clock = filepath.Join(directory, "log"), filepath.Join(directory, "kubeconfig"), filepath.Join(directory, "clock")
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "schemagate-system", Name: "schemagate"}}
 	seconds := int64(7200)
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
@@ -90,10 +93,10 @@ func (p *process) start() {
 		p.t.Error(err)
 		return
 	}
-	command := exec.CommandContext(context.WithoutCancel(p.t.Context()), p.program, "manager",
+	command := exec.CommandContext(context.WithoutCancel(p.t.Context()), p.program,
 		"--migration-image="+image, "--leader-election-namespace=schemagate-system",
 		"--metrics-bind-address=0", "--health-probe-bind-address=0")
-	command.Env = append(os.Environ(), "KUBECONFIG="+p.kubeconfig)
+	command.Env = append(os.Environ(), "KUBECONFIG="+p.kubeconfig, "CLOCK_OFFSET_FILE="+p.clock)
 	command.Stdout, command.Stderr = log, log
 	if err := command.Start(); err != nil {
 		p.t.Error(err)
@@ -132,11 +135,20 @@ func (p *process) kill() {
 	}
 }
 
-// buildOperator compiles the program that the image has.
+// jump sets by how much the time of day of the process differs from the real one.
+func (p *process) jump(by time.Duration) {
+	next := p.clock + ".next"
+	err := os.WriteFile(next, []byte(by.String()), 0o600)
+	if err = errors.Join(err, os.Rename(next, p.clock)); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// buildOperator compiles the operator with a clock that can jump.
 func buildOperator(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "schemagate")
-	command := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	command := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./test/e2e/operator")
 	command.Dir = apiserver.RepositoryRoot()
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)

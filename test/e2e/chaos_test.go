@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -97,6 +98,7 @@ func TestChaos(t *testing.T) { //nolint:paralleltest // it is the only operator
 	seed, limit := chaosOptions(t)
 	stopOperator(t)
 	w := newWorld(t)
+	w.server.SmallDisk(t)
 	w.legacy()
 	c := &chaos{world: w, rng: rand.New(rand.NewPCG(seed, 0)), release: newRelease} //nolint:gosec // repeatable, not secret
 	program := buildOperator(t)
@@ -221,7 +223,7 @@ func (c *chaos) all() []round {
 	}
 	return append(
 		out,
-		round{"API server stands still", func(c *chaos) { c.midway(); c.pause("kube-apiserver", 15*time.Second) }},
+		round{"API server stands still", func(c *chaos) { c.midway(); c.pause("kube-apiserver", time.Minute) }},
 		round{"API server crashes", func(c *chaos) { c.midway(); c.fell("kube-apiserver") }},
 		round{"etcd crashes", func(c *chaos) { c.midway(); c.fell("etcd") }},
 		round{"kubelet crashes", func(c *chaos) { c.midway(); c.fell("kubelet") }},
@@ -232,6 +234,11 @@ func (c *chaos) all() []round {
 		round{"the network is cut", (*chaos).unplug},
 		round{"read-only", (*chaos).readOnly},
 		round{"no connection is left", (*chaos).crowd},
+		round{"the disk is full", (*chaos).fill},
+		round{"clocks jump ahead", func(c *chaos) { c.jump(time.Hour, time.Hour) }},
+		round{"clocks jump back", func(c *chaos) { c.jump(-time.Hour, -time.Hour) }},
+		round{"clocks disagree", func(c *chaos) { c.jump(time.Hour, -time.Hour) }},
+		round{"Jobs expire at once", (*chaos).expire},
 		round{"the Job is deleted", func(c *chaos) { c.midway(); c.deleteJobs() }},
 		round{"the Job's pod is deleted", func(c *chaos) { c.midway(); c.deleteJobPods() }},
 		round{"pods are deleted", func(c *chaos) { c.midway(); c.deletePods() }},
@@ -397,7 +404,47 @@ func (c *chaos) cut() {
 	}
 }
 
-// deleteJobs deletes what runs, as a person would, or a cleaner that is early.
+// jump has the operators' time of day jump in the middle of a migration, and
+// another one take over with its own; afterwards both jump back.
+func (c *chaos) jump(by ...time.Duration) {
+	c.midway()
+	for i, p := range c.operators {
+		p.jump(by[i])
+	}
+	c.wait(time.Duration(c.rng.IntN(5000)) * time.Millisecond)
+	for _, p := range c.operators {
+		p.kill()
+		c.wait(time.Duration(c.rng.IntN(2000)) * time.Millisecond)
+		p.start()
+	}
+	c.settled("with clocks that have jumped")
+	for _, p := range c.operators {
+		p.jump(0)
+	}
+	c.midway()
+}
+
+// expire has Jobs removed the moment they are over, by the controller that does
+// that a day later otherwise.
+func (c *chaos) expire() {
+	c.turn()
+	for range 150 {
+		jobs := &batchv1.JobList{}
+		if err := admin.List(c.t.Context(), jobs, client.InNamespace(c.namespace), client.HasLabels{naming.LabelJobSchema}); err != nil {
+			c.t.Fatal(err)
+		}
+		for i := range jobs.Items {
+			job := &jobs.Items[i]
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"ttlSecondsAfterFinished": 0}}`))
+			if err := client.IgnoreNotFound(admin.Patch(c.t.Context(), job, patch)); err != nil {
+				c.t.Error(err)
+			}
+		}
+		c.wait(100 * time.Millisecond)
+	}
+}
+
+// deleteJobs deletes what runs, as a person would.
 func (c *chaos) deleteJobs() {
 	policy := metav1.DeletePropagationBackground
 	err := admin.DeleteAllOf(c.t.Context(), &batchv1.Job{}, client.InNamespace(c.namespace), client.HasLabels{naming.LabelJobSchema},

@@ -36,6 +36,7 @@ while pids=$(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$1/*" 2>/dev/null | cut -
 	ticks=$((ticks + 1))
 	sleep 0.1
 done 2>/dev/null
+umount -l "$1"/*/data 2>/dev/null # the small disks of SmallDisk
 rm -rf "$1"
 `
 
