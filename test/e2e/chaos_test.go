@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,10 +14,12 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -86,6 +89,9 @@ type chaos struct {
 	operators []*process
 	release   string // what the workload is at
 	rounds    int
+
+	// takeovers are how long after a crash another operator led.
+	takeovers []time.Duration
 }
 
 // TestChaos takes one installation up and down across a fencing revision, over
@@ -133,6 +139,11 @@ func TestChaos(t *testing.T) { //nolint:paralleltest // it is the only operator
 		if t.Failed() {
 			t.Fatalf("seed %d, round %q", seed, r.name)
 		}
+	}
+	if len(c.takeovers) > 0 {
+		slices.Sort(c.takeovers)
+		t.Logf("after %d crashes of the leader another led within %s to %s, half of the times within %s", len(c.takeovers),
+			c.takeovers[0], c.takeovers[len(c.takeovers)-1], c.takeovers[len(c.takeovers)/2])
 	}
 	if limit == 0 {
 		start := time.Now()
@@ -355,9 +366,31 @@ func (c *chaos) trap(p point, moment interceptor.Moment, do func(*process)) {
 	}
 }
 
-// crash kills the leader at a point, and starts it again a moment later.
+// leader returns who holds the lease; empty when that cannot be told.
+func (c *chaos) leader() string {
+	lease := &coordinationv1.Lease{}
+	if err := admin.Get(c.t.Context(), types.NamespacedName{Namespace: "schemagate-system", Name: naming.LeaderElectionID}, lease); err != nil {
+		return ""
+	}
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
+}
+
+// crash kills the leader at a point, and starts it again when another has taken
+// over.
 func (c *chaos) crash(p point, moment interceptor.Moment) {
-	c.trap(p, moment, func(operator *process) { operator.kill() })
+	var killed time.Time
+	before := ""
+	c.trap(p, moment, func(operator *process) {
+		before = c.leader()
+		operator.kill()
+		killed = time.Now()
+	})
+	for deadline := time.Now().Add(time.Minute); !killed.IsZero() && time.Now().Before(deadline); c.wait(20 * time.Millisecond) {
+		if now := c.leader(); now != "" && now != before {
+			c.takeovers = append(c.takeovers, time.Since(killed))
+			break
+		}
+	}
 	c.wait(time.Duration(c.rng.IntN(2000)) * time.Millisecond)
 }
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -32,21 +32,34 @@ func (w *world) awaitHeld() {
 	})
 }
 
-// TestScaleUpInTheMiddle: more pods are asked for in the way that an autoscaler
-// does it, while the others are being ended.
+// TestScaleUpInTheMiddle: an autoscaler asks for more pods while the others are
+// being ended. It looks every 15 seconds, and so they take longer than that.
 func TestScaleUpInTheMiddle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	create(t, w.newSchema())
 	deployment := w.newDeployment(newRelease, 2)
-	deployment.Spec.Template.Spec.TerminationGracePeriodSeconds = new(int64(5))
+	template := &deployment.Spec.Template.Spec
+	template.TerminationGracePeriodSeconds = new(int64(40))
+	template.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 25}}}
 	create(t, deployment)
 	w.awaitRelease(newRelease, 2)
 	w.release(fencingRelease)
 	w.awaitHeld()
-	scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 4}}
-	if err := admin.SubResource("scale").Update(t.Context(), deployment, client.WithSubResourceBody(scale)); err != nil {
-		t.Fatal(err)
+	// With fewer pods than it is to have at least, it needs no metrics.
+	create(t, &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: deployment.Name},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: deployment.Name},
+			MinReplicas:    new(int32(4)), MaxReplicas: 6,
+		},
+	})
+	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(deployment), deployment)
+		return err == nil && *deployment.Spec.Replicas == 4, fmt.Sprintf("%d replicas (%v)", *deployment.Spec.Replicas, err)
+	})
+	if schema, err := w.schema(t.Context()); err != nil || schema.Status.Gate.State != v1alpha1.GateHeld {
+		t.Errorf("the autoscaler has come too late: the gate is %s (%v)", schema.Status.Gate.State, err)
 	}
 	w.awaitApplied(needs[fencingRelease])
 	w.awaitRelease(fencingRelease, 4)

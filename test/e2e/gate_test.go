@@ -44,17 +44,59 @@ func TestGatedPodRunsOnceOpened(t *testing.T) {
 		t.Errorf("an administrator opens the gate: %v, want a refusal", err)
 	}
 
+	letIn(t, pod)
+	awaitComplete(t, job)
+}
+
+// letIn opens a pod's gate as a gatekeeper.
+func letIn(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
 	create(t, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "gatekeeper"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: "gatekeeper"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "schemagate-gatekeeper"},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "gatekeeper"}},
 	})
+	patch := client.RawPatch(types.JSONPatchType, fmt.Appendf(nil, `[{"op": "remove", "path": "/spec/schedulingGates/%d"}]`, schedgate.Index(pod)))
 	gatekeeper := as(t, "gatekeeper")
 	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
 		err := gatekeeper.Patch(ctx, pod.DeepCopy(), patch)
 		return err == nil, fmt.Sprint(err)
 	})
-	awaitComplete(t, job)
+}
+
+// TestGatekeeperAfterAFence: a pod that a gatekeeper lets in after a migration that
+// it was to be kept away from runs on, though the operator has ended all others.
+func TestGatekeeperAfterAFence(t *testing.T) {
+	t.Parallel()
+	w := newWorldIn(t, newUnwatchedNamespace(t)) // A gatekeeper is not bound by what is served.
+	create(t, w.newSchema())
+	create(t, w.newDeployment(newRelease, 1))
+	w.awaitApplied(needs[newRelease])
+	w.release(fencingRelease)
+	w.awaitApplied(needs[fencingRelease])
+
+	late := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "late"}, Spec: w.newDeployment(fencingRelease, 1).Spec.Template.Spec}
+	late.Labels = map[string]string{v1alpha1.LabelSchema: schemaName}
+	late.Annotations = map[string]string{v1alpha1.AnnotationRequires: newRelease}
+	create(t, late)
+	if !schedgate.Has(late) {
+		t.Fatal("a pod of the release before is let in")
+	}
+	letIn(t, late)
+	await := func(what string, is func() bool) {
+		t.Helper()
+		apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+			err := admin.Get(ctx, client.ObjectKeyFromObject(late), late)
+			return err == nil && is(), fmt.Sprintf("not %s: %s, deleted %v (%v)", what, late.Status.Phase, late.DeletionTimestamp, err)
+		})
+	}
+	await("running", func() bool { return isReady(late) })
+	w.annotate(v1alpha1.AnnotationVerify, "look")
+	await("looked at", func() bool {
+		schema, err := w.schema(t.Context())
+		return err == nil && schema.Status.LastHandledVerify == "look" && schema.Status.Attempt.State == v1alpha1.AttemptSucceeded
+	})
+	await("left alone", func() bool { return late.DeletionTimestamp.IsZero() && isReady(late) })
 }
 
 // TestServedPodNeedsNoOperator: the API server alone decides, by the status

@@ -72,11 +72,17 @@ type world struct {
 // the test ends, the database's password must be found nowhere.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldIn(t, newNamespace(t))
+}
+
+// newWorldIn is newWorld in a namespace of one's own.
+func newWorldIn(t *testing.T, namespace string) *world {
+	t.Helper()
 	host := os.Getenv(hostAddressEnv)
 	if host == "" {
 		t.Fatalf("%s is not set: run the tests with `make test-e2e`", hostAddressEnv)
 	}
-	w := &world{t: t, namespace: newNamespace(t), server: postgres.Start(t, postgres.ListenOn(host))}
+	w := &world{t: t, namespace: namespace, server: postgres.Start(t, postgres.ListenOn(host))}
 	local := w.server.NewDatabase(t)
 	w.db = postgres.Open(t, local)
 	w.url = at(t, local, host)
