@@ -123,7 +123,7 @@ test-e2e: deps ## Run the tests on a real node, which is started and removed.
 
 .PHONY: test-chaos
 test-chaos: deps ## Break everything there is to break, in the order of SEED=…, on a node of its own.
-	SEED=$(SEED) CHAOS_LIMIT= TEST_FLAGS="-p=2 -timeout=60m -run=TestChaos" hack/test e2e
+	SEED=$(SEED) CHAOS_LIMIT= TEST_FORMAT=standard-verbose TEST_FLAGS="-p=2 -timeout=60m -run=TestChaos" hack/test e2e
 
 .PHONY: bench
 bench: deps ## Run the benchmarks.
