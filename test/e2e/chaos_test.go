@@ -26,6 +26,7 @@ import (
 	"github.com/schemagate/schemagate/internal/naming"
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
 	"github.com/schemagate/schemagate/internal/testing/interceptor"
+	"github.com/schemagate/schemagate/internal/testing/postgres"
 )
 
 // The environment of TestChaos: the seed that orders its rounds and decides their
@@ -159,13 +160,15 @@ const manySchemas = 200
 // operators while they are migrated.
 func (c *chaos) many(n int) {
 	c.t.Helper()
-	u, err := url.Parse(c.url)
+	host := os.Getenv(hostAddressEnv)
+	server := postgres.Start(c.t, postgres.ListenOn(host)) // one whose disk is large enough
+	u, err := url.Parse(at(c.t, server.URL("postgres"), host))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	for i := range n {
 		name := fmt.Sprintf("many%d", i)
-		c.exec("CREATE DATABASE " + name)
+		server.Exec(c.t, "CREATE DATABASE "+name)
 		u.Path = "/" + name
 		create(c.t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name}, StringData: map[string]string{"url": u.String()}})
 	}

@@ -39,5 +39,6 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	cmd := manager.NewCmd(func(options *manager.Options) { options.Clock = jumpingClock{file: os.Getenv(offsetEnv)} })
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	os.Exit(root.Run(ctx, cmd, os.Args[1:], os.Stdout, os.Stderr))
 }
