@@ -151,6 +151,12 @@ image: ## Build the image, and load it into the node if one runs.
 		$(CLUSTER_TOOL) load $(CURDIR)/$(OUT)/image/schemagate.tar; \
 	fi
 
+##@ Release
+
+.PHONY: release
+release: deps ## Build everything that a release consists of: make release VERSION=v0.1.0.
+	go -C hack/release run . -version '$(VERSION)' -out $(CURDIR)/$(OUT)/release
+
 ##@ Node
 
 .PHONY: cluster-up
