@@ -29,7 +29,7 @@ LDFLAGS = -s -w \
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 OUT := _out
-MODULES := . $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod))
+MODULES := . $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
 CLUSTER_TOOL := go -C hack/cluster run .
 
 # Licenses that let the binary be distributed under Apache-2.0. The lower
@@ -57,6 +57,8 @@ generate: ## Generate code, manifests and the API reference from the sources.
 	mkdir -p docs/api
 	hack/tool crd-ref-docs --log-level=ERROR --max-depth=20 --source-path=api/v1alpha1 \
 		--config=hack/docs/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api/v1alpha1.md
+	go -C hack/chart run . ../../config ../../charts/schemagate/files
+	hack/tool helm-docs --chart-search-root=charts --sort-values-order=file --log-level=warning
 
 .PHONY: fmt
 fmt: ## Format the Go code.
@@ -102,8 +104,8 @@ vulncheck: ## Look for known vulnerabilities, in the database at vuln.go.dev.
 ##@ Test
 
 .PHONY: test
-test: deps ## Run all tests: unit, integration, those of hack/, end to end.
-	hack/test unit integration hack e2e
+test: deps ## Run all tests: unit, integration, those of hack/, end to end, of the chart.
+	hack/test unit integration hack e2e chart
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need nothing but Go.
@@ -120,6 +122,10 @@ test-hack: deps ## Run the tests of the tools below hack/, the node's included.
 .PHONY: test-e2e
 test-e2e: deps ## Run the tests on a real node, which is started and removed.
 	hack/test e2e
+
+.PHONY: chart-test
+chart-test: deps ## Run the tests of the Helm charts, on a node that is started and removed.
+	hack/test chart
 
 .PHONY: test-chaos
 test-chaos: deps ## Break everything there is to break, in the order of SEED=…, on a node of its own.
