@@ -25,19 +25,20 @@ func (c *chaos) unplug() {
 			c.t.Errorf("nft: %v\n%s", err, output)
 		}
 	}
+	table := chaosTable + u.Port()
 	nft(
-		"table inet "+chaosTable+" {",
+		"table inet "+table+" {",
 		"chain input { type filter hook input priority 0;",
 		"ip daddr "+u.Hostname()+" tcp dport "+u.Port()+" drop", "}", "}",
 	)
-	c.t.Cleanup(func() { nft("table inet "+chaosTable, "delete table inet "+chaosTable) })
+	c.t.Cleanup(func() { nft("table inet "+table, "delete table inet "+table) })
 	c.midway()
-	nft("delete table inet " + chaosTable)
+	nft("delete table inet " + table)
 }
 
 // chaosTable is the packet filter's, of its own, so that nobody else's rules are
-// touched.
-const chaosTable = "schemagate_chaos"
+// touched; the server's port completes the name.
+const chaosTable = "schemagate_chaos_"
 
 // crowd takes all the connections that the server has for ordinary roles, and
 // those that it keeps for others, for a while.
