@@ -16,6 +16,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=schemagate.dev, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("ApprovalStatus"):
+		return &apiv1alpha1.ApprovalStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Attempt"):
 		return &apiv1alpha1.AttemptApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CertificateSource"):

@@ -80,6 +80,10 @@ type DatabaseSchemaStatus struct {
 	// +optional
 	Attempt Attempt `json:"attempt,omitempty,omitzero"`
 
+	// approval is the plan that waits for a person. Absent while none does.
+	// +optional
+	Approval ApprovalStatus `json:"approval,omitempty,omitzero"`
+
 	// lastHandledRetry is the value of the annotation schemagate.dev/retry
 	// that was acted on last; the digest of one longer than 128 bytes.
 	// +optional
@@ -100,6 +104,27 @@ type DatabaseSchemaStatus struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=10
 	History []HistoryEntry `json:"history,omitempty"`
+}
+
+// ApprovalStatus is a plan that nothing is done about until a person has approved
+// it. The condition ApprovalRequired says what it would do.
+type ApprovalStatus struct {
+	// digest of the plan. The annotation schemagate.dev/approve with this value
+	// approves it, and no other one.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest,omitempty"`
+
+	// from is the revision that the database is at.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	From int32 `json:"from,omitempty"`
+
+	// to is the revision that the plan leads to.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	To int32 `json:"to,omitempty"`
 }
 
 // RevisionStatus is one revision of the bundle.

@@ -156,6 +156,7 @@ func (d *decider) requireApproval(work *Work) Decision {
 	if breaks := work.breaks(); len(breaks) > 0 {
 		reasons = append(reasons, "spec.rollout.strategy is Rolling, and pods of older releases that keep running break: "+some(breaks))
 	}
+	d.status.Approval = v1alpha1.ApprovalStatus{Digest: work.Digest, From: number(*work.From), To: number(work.To)}
 	return Decision{
 		Action: RequireApproval, Verdict: Blocked, Reason: v1alpha1.ReasonAwaitingApproval, Work: work,
 		Message: strings.Join(reasons, ". ") + ". Approve it with the annotation " + v1alpha1.AnnotationApprove + "=" + work.Digest + ".",

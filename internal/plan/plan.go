@@ -254,6 +254,7 @@ type decider struct {
 func (d *decider) decide() Decision {
 	generation := d.Schema.Generation
 	d.status.ObservedGeneration = &generation
+	d.status.Approval = v1alpha1.ApprovalStatus{}
 	d.hold = d.fenced()
 	d.rebase()
 	if d.spec.Policy.Drift == v1alpha1.DriftIgnore {

@@ -144,14 +144,17 @@ func TestApproval(t *testing.T) {
 	if !strings.Contains(c.last.Message, "63 (3ff2c63645b8) removes or reshapes data. ") || !strings.Contains(c.last.Message, v1alpha1.AnnotationApprove+"="+digest) {
 		t.Errorf("the message is %q", c.last.Message)
 	}
+	if want := (v1alpha1.ApprovalStatus{Digest: digest, From: 62, To: 66}); c.last.Status.Approval != want {
+		t.Errorf("the status asks to approve %+v, want %+v", c.last.Status.Approval, want)
+	}
 	follow(
 		t, c,
 		leg{"another plan is approved", func(c *course) { c.annotate(v1alpha1.AnnotationApprove, "other") }, asks},
 		leg{"the plan has become another", func(c *course) { c.annotate(v1alpha1.AnnotationApprove, digest).gated("v0.11.0") }, asks},
 		leg{"and the same again", func(c *course) { c.gated("v0.10.0") }, want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 62-66 Pending"}},
 	)
-	if c.last.Work.RefuseDestructive {
-		t.Error("the Job refuses what was approved")
+	if c.last.Work.RefuseDestructive || c.last.Status.Approval.Digest != "" {
+		t.Errorf("the Job refuses what was approved, or it is asked about still: %+v", c.last.Status.Approval)
 	}
 	runDecided(t, map[string]decided{
 		"by policy":     {given().destroy().applied(62).gated("v0.10.0"), want{plan.Prepare, plan.Progressing, "Migrating", "Held for a plan", "1: 62-66 Pending"}, 66, ""},

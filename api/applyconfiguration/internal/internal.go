@@ -29,6 +29,18 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.schemagate.schemagate.api.v1alpha1.AppVersion
   scalar: string
+- name: com.github.schemagate.schemagate.api.v1alpha1.ApprovalStatus
+  map:
+    fields:
+    - name: digest
+      type:
+        scalar: string
+    - name: from
+      type:
+        scalar: numeric
+    - name: to
+      type:
+        scalar: numeric
 - name: com.github.schemagate.schemagate.api.v1alpha1.Attempt
   map:
     fields:
@@ -182,6 +194,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: appliedRevision
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.RevisionStatus
+    - name: approval
+      type:
+        namedType: com.github.schemagate.schemagate.api.v1alpha1.ApprovalStatus
     - name: attempt
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.Attempt

@@ -51,6 +51,8 @@ type DatabaseSchemaStatusApplyConfiguration struct {
 	Source *string `json:"source,omitempty"`
 	// attempt is the migration that is at work, or the last one.
 	Attempt *AttemptApplyConfiguration `json:"attempt,omitempty"`
+	// approval is the plan that waits for a person. Absent while none does.
+	Approval *ApprovalStatusApplyConfiguration `json:"approval,omitempty"`
 	// lastHandledRetry is the value of the annotation schemagate.dev/retry
 	// that was acted on last; the digest of one longer than 128 bytes.
 	LastHandledRetry *string `json:"lastHandledRetry,omitempty"`
@@ -173,6 +175,14 @@ func (b *DatabaseSchemaStatusApplyConfiguration) WithSource(value string) *Datab
 // If called multiple times, the Attempt field is set to the value of the last call.
 func (b *DatabaseSchemaStatusApplyConfiguration) WithAttempt(value *AttemptApplyConfiguration) *DatabaseSchemaStatusApplyConfiguration {
 	b.Attempt = value
+	return b
+}
+
+// WithApproval sets the Approval field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Approval field is set to the value of the last call.
+func (b *DatabaseSchemaStatusApplyConfiguration) WithApproval(value *ApprovalStatusApplyConfiguration) *DatabaseSchemaStatusApplyConfiguration {
+	b.Approval = value
 	return b
 }
 
