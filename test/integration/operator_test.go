@@ -27,10 +27,15 @@ import (
 func startOperator(t *testing.T) string {
 	t.Helper()
 	namespace := server.NewNamespace(t)
+	startOperatorIn(t, namespace)
+	return namespace
+}
+
+func startOperatorIn(t *testing.T, namespace string) {
+	t.Helper()
 	bindOperator(t, namespace, namespace)
 	awaitAuthorized(t, namespace, server.As(t, operator(namespace)))
 	startManager(t, server.Config, namespace, operatorOptions(namespace), logr.Discard())
-	return namespace
 }
 
 // operatorOptions are for an operator that serves one namespace.
