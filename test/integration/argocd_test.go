@@ -48,7 +48,7 @@ func newArgo(t *testing.T, schema *v1alpha1.DatabaseSchema) *argo {
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "argocd"}},
 	})
 	a := &argo{t: t, schema: schema, user: server.As(t, "argocd")}
-	a.scripts = argocd.Scripts(filepath.Join(apiserver.RepositoryRoot(), "integrations/argocd/resource_customizations/schemagate.dev/DatabaseSchema"))
+	a.scripts = argocd.Scripts(filepath.Join(apiserver.RepositoryRoot(), "integrations", "argocd", "resource_customizations", "schemagate.dev", "DatabaseSchema"))
 	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
 		err := a.user.Get(ctx, client.ObjectKeyFromObject(schema), schema.DeepCopy())
 		return err == nil, fmt.Sprint(err)
