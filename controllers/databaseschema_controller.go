@@ -75,7 +75,7 @@ func (r *DatabaseSchemaReconciler) Reconcile(ctx context.Context, req ctrl.Reque
 	if (next.Action != plan.Idle || len(next.Evict) > 0) && isRecorded(schema.Status, next.Status) {
 		err = r.act(ctx, schema, next)
 	}
-	return r.finish(ctx, schema, next, err)
+	return r.finish(ctx, schema, observed, next, err)
 }
 
 // leaderRecheck is when a process looks again that does not lead, though it is

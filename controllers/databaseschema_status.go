@@ -40,7 +40,7 @@ func isRecorded(have, want v1alpha1.DatabaseSchemaStatus) bool {
 
 // finish records the decision, and then tells of it. A status that says the same
 // is not written.
-func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.DatabaseSchema, next plan.Decision, actErr error) (ctrl.Result, error) {
+func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.DatabaseSchema, o plan.Observed, next plan.Decision, actErr error) (ctrl.Result, error) {
 	key := client.ObjectKeyFromObject(schema)
 	want := next.Status
 	r.setConditions(schema, &want, next)
@@ -55,12 +55,12 @@ func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.
 		}
 		resourceVersion = written
 		r.announce(ctx, schema, want, next)
+		r.countRetry(schema.Status.Attempt, want.Attempt)
 	}
 	if want.Gate.State == v1alpha1.GateOpen {
 		r.Holds.Lift(key, resourceVersion)
 	}
-	r.Metrics.GateDisabled(schema.Namespace, schema.Name, schema.Spec.Gate == v1alpha1.GateDisabled)
-	r.Metrics.Schema(schema.Namespace, schema.Name, want.AppliedRevision.Version, want.TargetRevision.Version, ptr.Deref(want.WaitingPods, 0))
+	r.Metrics.Schema(schema.Namespace, schema.Name, measure(schema, want, o, next))
 	return outcome(next, actErr)
 }
 

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/metrics"
 	"github.com/schemagate/schemagate/internal/naming"
 )
 
@@ -45,6 +46,9 @@ type Policies struct {
 
 	// Schemas lists the schemas to tell.
 	Schemas client.Reader
+
+	// Metrics are told how many are missing; nil where that is as it should be.
+	Metrics *metrics.Metrics
 
 	mu      sync.Mutex
 	looked  bool
@@ -104,8 +108,11 @@ func (p *Policies) look(ctx context.Context) {
 		logger.Error(err, "Looking for the admission policies")
 		return
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		logger.Info("The operator may not look whether the admission policies are installed; it takes them to be")
+	case p.Metrics != nil:
+		p.Metrics.PoliciesMissing(len(missing))
 	}
 	p.mu.Lock()
 	changed := p.looked && !slices.Equal(p.missing, missing) || !p.looked && len(missing) > 0

@@ -1,40 +1,37 @@
 // Package metrics holds what the operator tells Prometheus about itself. Names
 // follow schemagate_<subsystem>_<name>_<unit>; labels are bounded by the number
-// of DatabaseSchemas and of reasons.
+// of DatabaseSchemas and of reasons. docs/reference/metrics.md lists them all.
 package metrics
 
 import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/schemagate/schemagate/internal/version"
 )
+
+//go:generate go run ./generate ../..
 
 // Metrics are the operator's own metrics. They are safe for concurrent use.
 type Metrics struct {
-	applied, target, waiting, open *prometheus.GaugeVec
-	migration                      *prometheus.HistogramVec
-	failures                       *prometheus.CounterVec
-	opened, drained                prometheus.Counter
-	wait                           prometheus.Histogram
+	schemas           *schemas
+	migration         *prometheus.HistogramVec
+	failures, retries *prometheus.CounterVec
+	opened, drained   prometheus.Counter
+	wait              prometheus.Histogram
+	build, policies   *prometheus.GaugeVec
 }
 
 // New registers the metrics. It panics when one is registered already, as
 // prometheus does.
 func New(registry prometheus.Registerer) *Metrics {
-	schema := []string{"namespace", "name"}
 	m := &Metrics{
-		applied: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "schemagate", Subsystem: "databaseschema", Name: "applied_revision",
-			Help: "Order number of the revision that the database was last seen at; 0 while nobody has looked.",
-		}, schema),
-		target: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "schemagate", Subsystem: "databaseschema", Name: "target_revision",
-			Help: "Order number of the revision that the database is to be at; 0 while nothing needs one.",
-		}, schema),
-		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "schemagate", Subsystem: "databaseschema", Name: "waiting_pods",
-			Help: "Labeled pods that the gate holds.",
-		}, schema),
+		schemas: newSchemas(),
+		build: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "schemagate", Subsystem: "build", Name: "info",
+			Help: "1, with the version of the operator, its commit and the version of Go that it is built with.",
+		}, []string{"version", "commit", "go_version"}),
 		migration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "schemagate", Subsystem: "migration", Name: "duration_seconds",
 			Help:    "How long migration Jobs ran, by result: Succeeded or the reason of the failure.",
@@ -43,6 +40,10 @@ func New(registry prometheus.Registerer) *Metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "schemagate", Subsystem: "migration", Name: "failures_total",
 			Help: "Failed migration Jobs by class: Retrying, Failed or Lost.",
+		}, []string{"class"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "schemagate", Subsystem: "migration", Name: "retries_total",
+			Help: "Attempts that follow a failed one, by the class of that failure: Retrying, Failed or Lost.",
 		}, []string{"class"}),
 		opened: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "schemagate", Subsystem: "gate", Name: "opened_total",
@@ -53,31 +54,37 @@ func New(registry prometheus.Registerer) *Metrics {
 			Help:    "How long pods waited behind a gate that the operator opened.",
 			Buckets: []float64{0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600},
 		}),
+		drained: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "schemagate", Subsystem: "drain", Name: "pods_total",
+			Help: "Running pods that were deleted because a migration would have broken them.",
+		}),
+		policies: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "schemagate", Subsystem: "admission", Name: "policies_missing",
+			Help: "Admission policies and bindings that are not installed; absent until the operator has looked, where it may not, and where they are optional.",
+		}, nil),
 	}
-	m.drained = prometheus.NewCounter(prometheus.CounterOpts{
-		Namespace: "schemagate", Subsystem: "drain", Name: "pods_total",
-		Help: "Running pods that were deleted because a migration would have broken them.",
-	})
-	m.open = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: "schemagate", Subsystem: "databaseschema", Name: "gate_disabled",
-		Help: "1 while spec.gate is Open, so that pods start whatever the database holds; 0 otherwise.",
-	}, schema)
-	registry.MustRegister(m.applied, m.target, m.waiting, m.migration, m.failures, m.opened, m.wait, m.drained, m.open)
+	registry.MustRegister(m.schemas, m.build, m.migration, m.failures, m.retries, m.opened, m.wait, m.drained, m.policies)
+	built := version.Get()
+	m.build.WithLabelValues(built.Version, built.Commit, built.GoVersion).Set(1)
+	for _, class := range []string{"Retrying", "Failed", "Lost"} {
+		m.failures.WithLabelValues(class) // A rate needs a beginning.
+		m.retries.WithLabelValues(class)
+	}
 	return m
 }
 
-// Schema sets what a DatabaseSchema looks like.
-func (m *Metrics) Schema(namespace, name string, applied, target, waiting int32) {
-	m.applied.WithLabelValues(namespace, name).Set(float64(applied))
-	m.target.WithLabelValues(namespace, name).Set(float64(target))
-	m.waiting.WithLabelValues(namespace, name).Set(float64(waiting))
+// Schema sets what a DatabaseSchema looks like. The conditions are kept.
+func (m *Metrics) Schema(namespace, name string, schema Schema) {
+	m.schemas.mu.Lock()
+	defer m.schemas.mu.Unlock()
+	m.schemas.known[key{namespace, name}] = schema
 }
 
 // Forget drops a DatabaseSchema that is gone.
 func (m *Metrics) Forget(namespace, name string) {
-	for _, gauge := range []*prometheus.GaugeVec{m.applied, m.target, m.waiting, m.open} {
-		gauge.DeleteLabelValues(namespace, name)
-	}
+	m.schemas.mu.Lock()
+	defer m.schemas.mu.Unlock()
+	delete(m.schemas.known, key{namespace, name})
 }
 
 // Migrated counts a migration Job that has ended. class is empty for one that
@@ -91,14 +98,8 @@ func (m *Metrics) Migrated(result, class string, duration time.Duration) {
 	}
 }
 
-// GateDisabled sets whether spec.gate of a DatabaseSchema is Open.
-func (m *Metrics) GateDisabled(namespace, name string, is bool) {
-	value := 0.0
-	if is {
-		value = 1
-	}
-	m.open.WithLabelValues(namespace, name).Set(value)
-}
+// Retried counts an attempt that follows a failed one of a class.
+func (m *Metrics) Retried(class string) { m.retries.WithLabelValues(class).Inc() }
 
 // Drained counts a running pod that was deleted.
 func (m *Metrics) Drained() { m.drained.Inc() }
@@ -108,3 +109,6 @@ func (m *Metrics) Opened(wait time.Duration) {
 	m.opened.Inc()
 	m.wait.Observe(wait.Seconds())
 }
+
+// PoliciesMissing sets how many admission policies and bindings are not there.
+func (m *Metrics) PoliciesMissing(count int) { m.policies.WithLabelValues().Set(float64(count)) }

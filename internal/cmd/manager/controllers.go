@@ -83,10 +83,14 @@ func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, op
 }
 
 func newPolicies(mgr ctrl.Manager, options Options) *controllers.Policies {
-	return &controllers.Policies{
+	policies := &controllers.Policies{
 		Reader: mgr.GetAPIReader(), Schemas: mgr.GetClient(), Interval: options.PoliciesInterval,
 		Changed: make(chan event.TypedGenericEvent[*v1alpha1.DatabaseSchema]),
 	}
+	if options.AdmissionPolicies != policiesOptional {
+		policies.Metrics = sharedMetrics // Otherwise there would be an alert for ever.
+	}
+	return policies
 }
 
 // newJobPods returns a cluster whose cache holds the pods of migration Jobs. One
