@@ -56,6 +56,7 @@ func (r *DatabaseSchemaReconciler) prepare(ctx context.Context, schema *v1alpha1
 		Schema: schema, Name: attempt.Job, Decision: attempt.Decision, Attempt: attempt.Number,
 		Image: r.Image, Cluster: r.Cluster, Target: work.To, Expect: work.From,
 		Fence: work.Fence, RefuseFencing: work.RefuseFencing, RefuseDestructive: work.RefuseDestructive, AllowDowngrade: work.Downgrade,
+		Environment: r.traced(schema),
 	})
 	err := r.Client.Create(ctx, job, client.FieldOwner(naming.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {

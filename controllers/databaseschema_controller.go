@@ -13,6 +13,7 @@ import (
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/metrics"
 	"github.com/schemagate/schemagate/internal/plan"
+	"github.com/schemagate/schemagate/internal/tracing"
 )
 
 // DatabaseSchemaReconciler brings databases to the revisions that pods need. It
@@ -45,6 +46,9 @@ type DatabaseSchemaReconciler struct {
 	Recorder events.EventRecorder
 	Metrics  *metrics.Metrics
 	Clock    clock.PassiveClock
+
+	// Tracer tells of attempts; nil where nobody asks for traces.
+	Tracer *tracing.Tracer
 }
 
 // Reconcile observes, decides, records and acts, in this order: a decision that

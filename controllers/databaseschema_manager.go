@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -50,7 +51,20 @@ func (r *DatabaseSchemaReconciler) SetupWithManager(ctx context.Context, mgr ctr
 		WatchesRawSource(source.Kind(jobPods, &corev1.Pod{}, handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, pod *corev1.Pod) []reconcile.Request { return requests(pod, indexJob) }))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: schemaWorkers}).
+		WithLogConstructor(logs(mgr, "databaseschema", "databaseSchema")).
 		Complete(r)
+}
+
+// logs gives what a controller logs the name of the object that it works on, under
+// a key of its own.
+func logs(mgr ctrl.Manager, name, object string) func(*reconcile.Request) logr.Logger {
+	logger := mgr.GetLogger().WithValues("controller", name)
+	return func(request *reconcile.Request) logr.Logger {
+		if request == nil {
+			return logger
+		}
+		return logger.WithValues("namespace", request.Namespace, object, request.Name)
+	}
 }
 
 // siblings returns the other schemas that refer to the same database.

@@ -48,7 +48,8 @@ func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.
 		r.Holds.Hold(key)
 	}
 	resourceVersion := schema.ResourceVersion
-	if !equality.Semantic.DeepEqual(schema.Status, want) {
+	changed := !equality.Semantic.DeepEqual(schema.Status, want)
+	if changed {
 		written, err := r.writeStatus(ctx, schema, want)
 		if err != nil {
 			return outcome(next, err)
@@ -61,6 +62,7 @@ func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.
 		r.Holds.Lift(key, resourceVersion)
 	}
 	r.Metrics.Schema(schema.Namespace, schema.Name, measure(schema, want, o, next))
+	r.trace(schema, next, o, changed, actErr)
 	return outcome(next, actErr)
 }
 
@@ -257,7 +259,7 @@ func (r *DatabaseSchemaReconciler) announce(ctx context.Context, schema *v1alpha
 		kind = corev1.EventTypeWarning
 	}
 	r.Recorder.Eventf(schema, nil, kind, next.Reason, string(next.Action), "%s", note(next.Message))
-	log.FromContext(ctx).Info("Decided", "action", string(next.Action), "reason", next.Reason, "revision", want.TargetRevision.Version)
+	log.FromContext(ctx).Info("Decided", "reason", next.Reason, "revision", want.TargetRevision.Version)
 }
 
 // announceGate tells when spec.gate is opened for everybody, and when that ends.

@@ -174,7 +174,7 @@ func (r *PodGateReconciler) open(ctx context.Context, pod *corev1.Pod) (ctrl.Res
 	}
 	wait := r.Clock.Since(pod.CreationTimestamp.Time)
 	r.Metrics.Opened(wait)
-	log.FromContext(ctx).Info("Opened a gate", "pod", pod.Name, "databaseSchema", pod.Labels[v1alpha1.LabelSchema], "durationSeconds", int(wait.Seconds()))
+	log.FromContext(ctx).Info("Opened a gate", "databaseSchema", pod.Labels[v1alpha1.LabelSchema], "durationSeconds", int(wait.Seconds()))
 	return ctrl.Result{}, nil
 }
 
@@ -232,7 +232,7 @@ func (r *PodGateReconciler) unstick(ctx context.Context, pod *corev1.Pod) (ctrl.
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("deleting a pod that its StatefulSet waits for: %w", err)
 	}
-	log.FromContext(ctx).Info("Deleted a pod that its StatefulSet waited for", "pod", pod.Name)
+	log.FromContext(ctx).Info("Deleted a pod that its StatefulSet waited for", "databaseSchema", pod.Labels[v1alpha1.LabelSchema])
 	return ctrl.Result{}, nil
 }
 
@@ -245,6 +245,7 @@ func (r *PodGateReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&corev1.Pod{}, withPredicate(podChanged())).
 		Watches(&v1alpha1.DatabaseSchema{}, handler.EnqueueRequestsFromMapFunc(r.waiting), withPredicate(gateChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: gateWorkers}).
+		WithLogConstructor(logs(mgr, "podgate", "pod")).
 		Complete(r)
 }
 

@@ -122,7 +122,7 @@ func (p *Policies) look(ctx context.Context) {
 		return
 	}
 	if len(missing) > 0 {
-		logger.Info("Admission policies are not installed: pods get no gate by themselves, or lose it to anybody", "missing", missing)
+		logger.Info("Admission policies are not installed: pods get no gate by themselves, or lose it to anybody", "reason", strings.Join(missing, ", "))
 	} else {
 		logger.Info("All admission policies are installed")
 	}

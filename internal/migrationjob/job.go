@@ -58,6 +58,10 @@ type Options struct {
 	// revisions; the spec says whose do not count.
 	Fence bool
 
+	// Environment is added to that of the container. It must be the same for the
+	// same attempt, and hold no secret.
+	Environment []corev1.EnvVar
+
 	// RefuseFencing, RefuseDestructive and AllowDowngrade are flags of
 	// "schemagate migrate".
 	RefuseFencing, RefuseDestructive, AllowDowngrade bool

@@ -45,7 +45,7 @@ func podSpec(o Options) corev1.PodSpec {
 		Containers: []corev1.Container{{
 			Name: Container, Image: o.Image,
 			Args:                     literal(arguments(o, c)),
-			Env:                      c.env,
+			Env:                      environment(c, o.Environment),
 			VolumeMounts:             c.mounts,
 			TerminationMessagePath:   resultFile,
 			TerminationMessagePolicy: corev1.TerminationMessageReadFile, // never the log
@@ -99,14 +99,26 @@ func arguments(o Options, c connection) []string {
 	return append(args, c.args...)
 }
 
+// environment adds to what a connection needs. The kubelet puts in no values.
+func environment(c connection, extra []corev1.EnvVar) []corev1.EnvVar {
+	out := slices.Clone(c.env)
+	for _, variable := range extra {
+		variable.Value = escape(variable.Value)
+		out = append(out, variable)
+	}
+	return out
+}
+
 // literal keeps the kubelet from putting the values of environment variables,
 // which are secret, where arguments say $(NAME).
 func literal(args []string) []string {
 	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "$(", "$$(")
+		args[i] = escape(args[i])
 	}
 	return args
 }
+
+func escape(text string) string { return strings.ReplaceAll(text, "$(", "$$(") }
 
 // decorate adds what a DatabaseSchema may add to the pod: a closed list. What is
 // ours comes last, so that nothing replaces it.

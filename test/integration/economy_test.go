@@ -65,7 +65,7 @@ func (c *calls) logger() logr.Logger {
 		if !strings.Contains(line, `"msg":"Reconcile successful"`) {
 			return
 		}
-		controller, object := field(line, "controller"), field(line, "namespace")+"/"+field(line, "name")
+		controller, object := field(line, "controller"), field(line, "namespace")+"/"+field(line, "databaseSchema")+field(line, "pod")
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.worked[controller+" "+object]++

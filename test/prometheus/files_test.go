@@ -73,9 +73,10 @@ type dashboard struct {
 	Panels     []panel `json:"panels"`
 	Templating struct {
 		List []struct {
-			Name       string `json:"name"`
-			Type       string `json:"type"`
-			Definition string `json:"definition"`
+			Name       string          `json:"name"`
+			Type       string          `json:"type"`
+			Definition string          `json:"definition"`
+			Query      json.RawMessage `json:"query"`
 		} `json:"list"`
 	} `json:"templating"`
 }

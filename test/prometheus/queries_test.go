@@ -1,6 +1,7 @@
 package prometheus_test
 
 import (
+	"encoding/json"
 	"maps"
 	"regexp"
 	"slices"
@@ -99,6 +100,12 @@ func TestVariables(t *testing.T) {
 	for _, variable := range loadDashboard(t).Templating.List {
 		if variable.Type != "query" {
 			continue
+		}
+		var asked struct {
+			Query string `json:"query"`
+		}
+		if err := json.Unmarshal(variable.Query, &asked); err != nil || asked.Query != variable.Definition {
+			t.Errorf("the variable %s asks for %s (%v), and says it is %s", variable.Name, asked.Query, err, variable.Definition)
 		}
 		match := regexp.MustCompile(`^label_values\((.+), (\w+)\)$`).FindStringSubmatch(variable.Definition)
 		if match == nil {

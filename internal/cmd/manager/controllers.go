@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -24,6 +25,7 @@ import (
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/metrics"
 	"github.com/schemagate/schemagate/internal/naming"
+	"github.com/schemagate/schemagate/internal/tracing"
 	"github.com/schemagate/schemagate/migrations"
 )
 
@@ -68,12 +70,17 @@ func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, op
 	if err != nil {
 		return err
 	}
+	tracer, err := newTracer(ctx, mgr)
+	if err != nil {
+		return err
+	}
 	holds := &controllers.Holds{}
 	schemas := &controllers.DatabaseSchemaReconciler{
 		Client: mgr.GetClient(), JobPods: jobPods.GetCache(), APIReader: mgr.GetAPIReader(),
 		Bundles: bundles, Image: options.MigrationImage, Cluster: options.ClusterID, Holds: holds,
 		Policies: policies, Leads: leads,
 		Recorder: mgr.GetEventRecorder(naming.FieldOwner), Metrics: sharedMetrics, Clock: options.clock(),
+		Tracer: tracer,
 	}
 	gates := &controllers.PodGateReconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Bundles: bundles, Holds: holds, Leads: leads,
@@ -81,6 +88,43 @@ func register(ctx context.Context, mgr ctrl.Manager, restConfig *rest.Config, op
 	}
 	return errors.Join(mgr.Add(policies), schemas.SetupWithManager(ctx, mgr, jobPods.GetCache()), gates.SetupWithManager(mgr))
 }
+
+// flushTimeout bounds how long the end waits for what receives traces.
+const flushTimeout = 5 * time.Second
+
+// newTracer returns nil where nobody asks for traces.
+func newTracer(ctx context.Context, mgr ctrl.Manager) (*tracing.Tracer, error) {
+	logger := mgr.GetLogger().WithName("tracing")
+	tracer, err := tracing.New(ctx, func(err error) { logger.Error(err, "Exporting traces") })
+	if err != nil {
+		logger.Error(err, "Exporting no traces") // Nothing else depends on them.
+	}
+	if tracer == nil {
+		return tracer, nil
+	}
+	logger.Info("Traces of rollouts are exported")
+	return tracer, mgr.Add(&flusher{tracer, logger})
+}
+
+// flusher exports what is left when the controllers have ended.
+type flusher struct {
+	tracer *tracing.Tracer
+	logger logr.Logger
+}
+
+// Start waits for the end.
+func (f *flusher) Start(ctx context.Context) error {
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := f.tracer.Shutdown(ctx); err != nil {
+		f.logger.Error(err, "Exporting the last traces")
+	}
+	return nil
+}
+
+// NeedLeaderElection is false: what needs it ends before what does not.
+func (f *flusher) NeedLeaderElection() bool { return false }
 
 func newPolicies(mgr ctrl.Manager, options Options) *controllers.Policies {
 	policies := &controllers.Policies{

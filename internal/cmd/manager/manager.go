@@ -67,7 +67,7 @@ It connects to the cluster that KUBECONFIG names or, in a pod, to its own.`,
 // Run runs the operator against a cluster until the context ends, and logs to
 // log. The options have to be complete and valid.
 func Run(ctx context.Context, restConfig *rest.Config, options Options, log io.Writer) error {
-	logger, err := newLogger(options, log)
+	logger, err := NewLogger(options, log)
 	if err != nil {
 		return err
 	}
@@ -190,15 +190,31 @@ func (r *readiness) check(*http.Request) error {
 	return nil
 }
 
-func newLogger(options Options, log io.Writer) (logr.Logger, error) {
+// NewLogger returns what the operator logs to.
+func NewLogger(options Options, log io.Writer) (logr.Logger, error) {
 	level, err := options.level()
 	if err != nil {
 		return logr.Logger{}, err
 	}
-	handlerOptions := &slog.HandlerOptions{Level: level}
+	handlerOptions := &slog.HandlerOptions{Level: level, ReplaceAttr: nameLevel}
 	var handler slog.Handler = slog.NewJSONHandler(log, handlerOptions)
 	if options.LogFormat == "text" {
 		handler = slog.NewTextHandler(log, handlerOptions)
 	}
 	return logr.FromSlogHandler(handler), nil
+}
+
+// nameLevel gives the levels between those that have names, at which libraries
+// log, the name of the one below: readers of logs know no "DEBUG+3".
+func nameLevel(groups []string, a slog.Attr) slog.Attr {
+	level, ok := a.Value.Any().(slog.Level)
+	if !ok || a.Key != slog.LevelKey || len(groups) > 0 {
+		return a
+	}
+	for _, named := range []slog.Level{slog.LevelError, slog.LevelWarn, slog.LevelInfo} {
+		if level >= named {
+			return slog.Any(slog.LevelKey, named)
+		}
+	}
+	return slog.Any(slog.LevelKey, slog.LevelDebug)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/schemagate/schemagate/internal/dburl"
 	"github.com/schemagate/schemagate/internal/migrate"
 	"github.com/schemagate/schemagate/internal/migrate/result"
+	"github.com/schemagate/schemagate/internal/tracing"
 	"github.com/schemagate/schemagate/internal/version"
 )
 
@@ -89,6 +90,10 @@ where the application uses it too. It needs no superuser.`,
 
 func (f *flags) run(ctx context.Context, cmd *cobra.Command, load func(string) (*embedded.Bundle, error)) error {
 	reporter := newReporter(cmd.OutOrStdout(), f.format)
+	// A migration does not fail for want of a trace, nor does its output change.
+	if tracer, err := tracing.New(ctx, func(error) {}); err == nil {
+		reporter = trace(ctx, tracer, reporter, f)
+	}
 	res, err := f.migrate(ctx, cmd, load, reporter)
 	if res == nil {
 		res = resultOf(err)
