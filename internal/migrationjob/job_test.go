@@ -257,3 +257,18 @@ func TestNamesOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestEnvironment: what is added comes after what the connection needs, and the
+// kubelet puts no secret into it.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	o := options(databases()["url"])
+	plain := migrationjob.New(o).Spec.Template.Spec.Containers[0].Env
+	o.Environment = []corev1.EnvVar{{Name: "OTEL_SERVICE_NAME", Value: "$(DATABASE_URL)"}, {Name: "TRACEPARENT", Value: "00-1-2-01"}}
+	want := append(slices.Clone(plain), corev1.EnvVar{Name: "OTEL_SERVICE_NAME", Value: "$$(DATABASE_URL)"}, o.Environment[1])
+	for range 2 { // it changes nothing that it is given
+		if diff := cmp.Diff(want, migrationjob.New(o).Spec.Template.Spec.Containers[0].Env); diff != "" {
+			t.Errorf("the environment (-want +got):\n%s", diff)
+		}
+	}
+}
