@@ -135,8 +135,8 @@ func (t *Tracer) Start(ctx context.Context, name string, at time.Time, attribute
 	if t == nil {
 		return ctx, nil
 	}
-	below, span := t.tracer.Start(ctx, name, trace.WithTimestamp(at), trace.WithAttributes(convert(attributes)...))
-	return withIDs(below, fixed{}), &Span{span}
+	ctx, span := t.tracer.Start(ctx, name, trace.WithTimestamp(at), trace.WithAttributes(convert(attributes)...))
+	return ctx, &Span{span}
 }
 
 // Rollout begins the span of a whole attempt.

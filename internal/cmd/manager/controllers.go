@@ -95,15 +95,16 @@ const flushTimeout = 5 * time.Second
 // newTracer returns nil where nobody asks for traces.
 func newTracer(ctx context.Context, mgr ctrl.Manager) (*tracing.Tracer, error) {
 	logger := mgr.GetLogger().WithName("tracing")
-	tracer, err := tracing.New(ctx, func(err error) { logger.Error(err, "Exporting traces") })
-	if err != nil {
-		logger.Error(err, "Exporting no traces") // Nothing else depends on them.
+	tracer, problem := tracing.New(ctx, func(err error) { logger.Error(err, "Exporting traces") })
+	if problem != nil {
+		logger.Error(problem, "Exporting no traces") // Nothing else depends on them.
 	}
-	if tracer == nil {
-		return tracer, nil
+	var err error
+	if tracer != nil {
+		logger.Info("Traces of rollouts are exported")
+		err = mgr.Add(&flusher{tracer, logger})
 	}
-	logger.Info("Traces of rollouts are exported")
-	return tracer, mgr.Add(&flusher{tracer, logger})
+	return tracer, err
 }
 
 // flusher exports what is left when the controllers have ended.
