@@ -75,17 +75,11 @@ func New(registry prometheus.Registerer) *Metrics {
 
 // Schema sets what a DatabaseSchema looks like. The conditions are kept.
 func (m *Metrics) Schema(namespace, name string, schema Schema) {
-	m.schemas.mu.Lock()
-	defer m.schemas.mu.Unlock()
-	m.schemas.known[key{namespace, name}] = schema
+	m.schemas.set(key{namespace, name}, schema)
 }
 
 // Forget drops a DatabaseSchema that is gone.
-func (m *Metrics) Forget(namespace, name string) {
-	m.schemas.mu.Lock()
-	defer m.schemas.mu.Unlock()
-	delete(m.schemas.known, key{namespace, name})
-}
+func (m *Metrics) Forget(namespace, name string) { m.schemas.forget(key{namespace, name}) }
 
 // Migrated counts a migration Job that has ended. class is empty for one that
 // succeeded; a negative duration is one that is not known.

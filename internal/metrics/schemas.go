@@ -48,12 +48,20 @@ type Condition struct{ Type, Status, Reason string }
 
 type key struct{ namespace, name string }
 
+// entry is what is known of a schema, with the labels that most of its metrics
+// have: made once, because a scrape asks for those of all schemas.
+type entry struct {
+	Schema
+
+	labels []*dto.LabelPair
+}
+
 // schemas is a collector of what is known of each DatabaseSchema. What is told of
 // one replaces what was told before, labels included, at a cost that does not
 // grow with the number of others.
 type schemas struct {
 	mu    sync.Mutex
-	known map[key]Schema
+	known map[key]entry
 
 	info, applied, target, pending, condition   *prometheus.Desc
 	waiting, oldest, disabled, approval         *prometheus.Desc
@@ -63,7 +71,7 @@ type schemas struct {
 func newSchemas() *schemas {
 	labels := []string{"namespace", "name"}
 	return &schemas{
-		known: map[key]Schema{},
+		known: map[key]entry{},
 		info: prometheus.NewDesc("schemagate_databaseschema_info",
 			"1, with the bundle, and what the database was last seen to hold: the id of its revision, the first release that has it, and its birth.",
 			append(labels, "bundle", "revision", "app_version", "birth"), nil),
@@ -116,9 +124,26 @@ func (s *schemas) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-func (s *schemas) collect(out chan<- prometheus.Metric, key key, schema Schema) {
-	set := func(desc *prometheus.Desc, value float64, labels ...string) {
-		out <- &sample{desc: desc, labels: prometheus.MakeLabelPairs(desc, append([]string{key.namespace, key.name}, labels...)), value: value}
+func (s *schemas) set(key key, schema Schema) {
+	labels := prometheus.MakeLabelPairs(s.applied, []string{key.namespace, key.name})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known[key] = entry{schema, labels}
+}
+
+func (s *schemas) forget(key key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.known, key)
+}
+
+func (s *schemas) collect(out chan<- prometheus.Metric, key key, schema entry) {
+	set := func(desc *prometheus.Desc, value float64, more ...string) {
+		labels := schema.labels
+		if len(more) > 0 {
+			labels = prometheus.MakeLabelPairs(desc, append([]string{key.namespace, key.name}, more...))
+		}
+		out <- &sample{desc: desc, labels: labels, value: value}
 	}
 	when := func(desc *prometheus.Desc, t time.Time) {
 		if !t.IsZero() {
