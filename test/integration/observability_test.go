@@ -367,13 +367,7 @@ func checkTrace(t *testing.T, spans []collector.Span, res result.Result, job *ba
 // the environment of the Job's container, and with nothing else.
 func runProgram(t *testing.T, job *batchv1.Job, databaseURL string) result.Result {
 	t.Helper()
-	dir := t.TempDir()
-	program, message := filepath.Join(dir, "schemagate"), filepath.Join(dir, "termination-log")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
-	build.Dir = apiserver.RepositoryRoot()
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the program: %v\n%s", err, text)
-	}
+	program, message := buildProgram(t), filepath.Join(t.TempDir(), "termination-log")
 	container := job.Spec.Template.Spec.Containers[0]
 	var args []string
 	for _, arg := range container.Args {
