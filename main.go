@@ -15,5 +15,6 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal rolls back and ends; a second one is not waited for.
 	context.AfterFunc(ctx, stop)
-	os.Exit(root.Run(ctx, root.NewCmd(), os.Args[1:], os.Stdout, os.Stderr))
+	cmd, args := root.ForProgram(os.Args)
+	os.Exit(root.Run(ctx, cmd, args, os.Stdout, os.Stderr))
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,6 +15,7 @@ import (
 	"github.com/schemagate/schemagate/internal/cmd/bundle"
 	"github.com/schemagate/schemagate/internal/cmd/catalog"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
+	"github.com/schemagate/schemagate/internal/cmd/kubectl"
 	"github.com/schemagate/schemagate/internal/cmd/manager"
 	"github.com/schemagate/schemagate/internal/cmd/migrate"
 	"github.com/schemagate/schemagate/internal/cmd/plan"
@@ -33,17 +36,46 @@ needs, adopts existing databases, and never leaves one between two revisions.
 Exit codes: 0 done, 10 usage, 11 transient (try again later), 12 permanent,
 13 refused by a preflight check or a policy, 14 locked by others; verify ends with
 15 when it finds drift.`,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		Args:              unknownCommand,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args: unknownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	conventional(cmd)
+	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), verify.NewCmd(), repair.NewCmd(),
+		bundle.NewCmd(), catalog.NewCmd(), version.NewCmd(), manager.NewCmd(), kubectl.NewCmd())
+	return cmd
+}
+
+// ForProgram returns the root command for the name by which the program was
+// called, and the arguments for it: kubectl finds its plugins by name, and what
+// completes their words, too.
+func ForProgram(args []string) (*cobra.Command, []string) {
+	name, arguments := "", []string{}
+	if len(args) > 0 {
+		name, arguments = strings.TrimSuffix(filepath.Base(args[0]), ".exe"), args[1:]
+	}
+	switch name {
+	case kubectl.PluginName:
+		return newPlugin(), arguments
+	case kubectl.CompletionName:
+		return newPlugin(), append([]string{cobra.ShellCompRequestCmd}, arguments...)
+	}
+	return NewCmd(), arguments
+}
+
+// newPlugin is the cluster's commands alone, as "kubectl schemagate".
+func newPlugin() *cobra.Command {
+	cmd := kubectl.NewPlugin()
+	cmd.AddCommand(version.NewCmd())
+	return conventional(cmd)
+}
+
+// conventional sets what both root commands have in common.
+func conventional(cmd *cobra.Command) *cobra.Command {
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.CompletionOptions = cobra.CompletionOptions{HiddenDefaultCmd: true}
 	cmd.SetFlagErrorFunc(flagError)
 	// cobra's own "help" repeats its arguments; --help takes none.
 	cmd.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
-	cmd.AddCommand(migrate.NewCmd(), plan.NewCmd(), status.NewCmd(), verify.NewCmd(), repair.NewCmd(),
-		bundle.NewCmd(), catalog.NewCmd(), version.NewCmd(), manager.NewCmd())
 	return cmd
 }
 
