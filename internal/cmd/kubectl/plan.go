@@ -94,8 +94,10 @@ type planReport struct {
 	Loss      []string         `json:"loss"`
 	Drained   []podReport      `json:"drained"`
 
-	// Approval says that a person has to approve, Digest what.
+	// Approval says that a person has to approve, Digest what, and Asked that the
+	// operator waits for just that.
 	Approval bool   `json:"approvalRequired"`
+	Asked    bool   `json:"approvalAwaited"`
 	Digest   string `json:"digest,omitempty"`
 
 	// Tables are those that the revisions touch. How large they are the cluster
@@ -119,6 +121,7 @@ func (v *view) plan(to string) planReport {
 		return r
 	}
 	r.Digest, r.Loss, r.Approval = w.Digest, append(r.Loss, w.Loss...), d.Action == plan.RequireApproval
+	r.Asked = w.Digest == askedDigest(v.schema)
 	r.Chosen = v1alpha1.StrategyRolling
 	if w.Fence {
 		r.Chosen = v1alpha1.StrategyDrain
@@ -172,7 +175,11 @@ func (v *view) sizesQuery(tables []string) string {
 }
 
 func (r planReport) text(w io.Writer, p painter, wide bool) {
-	if r.Direction == v1alpha1.DirectionNone {
+	switch {
+	case r.Verdict == plan.Stalled && len(r.Revisions) == 0:
+		printf(w, "Stalled, %s: %s\n", r.Reason, r.Message)
+		return
+	case r.Direction == v1alpha1.DirectionNone:
 		printf(w, "Nothing to migrate: %s\n", r.Message)
 		return
 	}
@@ -180,7 +187,11 @@ func (r planReport) text(w io.Writer, p painter, wide bool) {
 	if r.Direction == v1alpha1.DirectionDown {
 		way = "down"
 	}
-	printf(w, "%s/%s: from revision %s %s to %s\n", r.Namespace, r.Name, revisionText(r.From), way, revisionText(r.To))
+	from := "revision " + revisionText(r.From)
+	if r.From.Version == 0 {
+		from = "wherever the database is"
+	}
+	printf(w, "%s/%s: from %s %s to %s\n", r.Namespace, r.Name, from, way, revisionText(r.To))
 	if len(r.Revisions) == 0 {
 		printf(w, "\nA Job looks at the database first, and goes on by itself if nothing on the way can break pods or lose data.\n"+
 			"What is pending is known after that.\n")
@@ -242,7 +253,7 @@ func (r planReport) consequences(w io.Writer, p painter) {
 		}
 	}
 	if len(r.Loss) > 0 {
-		loss := add("data", counted(len(r.Loss), "revision")+" lose data")
+		loss := add("data", "lost in "+counted(len(r.Loss), "revision"))
 		for _, text := range r.Loss {
 			loss.children = append(loss.children, line(text))
 		}
@@ -251,6 +262,8 @@ func (r planReport) consequences(w io.Writer, p painter) {
 		add("afterwards", fmt.Sprintf("releases from %s on, before %s, can run", r.Serves.AppFrom, r.Serves.AppBefore))
 	}
 	switch {
+	case r.Approval && !r.Asked:
+		add("approval", "will be needed, of the plan "+r.Digest)
 	case r.Approval:
 		add("approval", "needed: kubectl schemagate approve "+r.Name+" -n "+r.Namespace+" --digest "+r.Digest)
 	case r.Verdict == plan.Stalled:

@@ -1,6 +1,7 @@
 package kubectl
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -356,7 +357,7 @@ func (r statusReport) gate() node {
 		return line("gate", "Open by spec.gate: every labeled pod starts").styled(1, red)
 	}
 	if r.Serves.From == 0 {
-		return line("gate", "Held, "+r.Gate.Reason+": no pod starts").styled(1, yellow)
+		return line("gate", "Held, "+cmp.Or(r.Gate.Reason, v1alpha1.ReasonNotInspected)+": no pod starts").styled(1, yellow)
 	}
 	text := fmt.Sprintf("Open for pods that need revision %d to %d", r.Serves.From, r.Serves.To)
 	if r.Serves.AppFrom != "" {

@@ -16,6 +16,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -280,17 +281,5 @@ func (v *view) observe(pod *corev1.Pod, superseded bool) plan.Pod {
 // age says how long ago something was, roughly.
 func (v *view) age(t time.Time) string { return span(v.now.Sub(t)) }
 
-// span is a duration for people.
-func span(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0s"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
+// span is a duration for people, as kubectl writes ages.
+func span(d time.Duration) string { return duration.HumanDuration(max(0, d)) }
