@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,7 +30,6 @@ import (
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
-	"github.com/schemagate/schemagate/internal/cmd/output"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/version"
 	"github.com/schemagate/schemagate/migrations"
@@ -111,7 +111,7 @@ func newSession() *session {
 
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
-	return ok && output.IsTerminal(file)
+	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a descriptor
 }
 
 // connect finds the cluster and the namespace.

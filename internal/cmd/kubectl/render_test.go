@@ -171,10 +171,12 @@ func TestPlanText(t *testing.T) {
 		wide   bool
 		change func(*view)
 	}{
-		"plan-nothing":  {},
-		"plan-additive": {to: "60", change: func(v *view) { v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{Version: 59, ID: "4de81c2a3af1", AppVersion: "0.9.3"} }},
-		"plan-drain":    {to: "73"},
-		"plan-wide":     {to: "63", wide: true},
+		"plan-nothing": {},
+		"plan-additive": {to: "60", change: func(v *view) {
+			v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{Version: 59, ID: "4de81c2a3af1", AppVersion: "0.9.3"}
+		}},
+		"plan-drain": {to: "73"},
+		"plan-wide":  {to: "63", wide: true},
 		"plan-approval": {to: "40", change: func(v *view) {
 			v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{Version: 22, ID: "c0fbf31ca0db", AppVersion: "0.3.31"}
 			v.pods = nil
