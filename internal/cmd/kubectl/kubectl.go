@@ -123,7 +123,7 @@ func (s *session) connect() error {
 	if err != nil {
 		return exit.Usage(fmt.Errorf("finding the cluster: %w; see --kubeconfig and --context", err))
 	}
-	config.QPS, config.Burst = 50, 300
+	config.QPS = -1 // One person's requests; the API server has limits of its own.
 	config.UserAgent = PluginName + "/" + version.Version()
 	if s.namespace, _, err = s.config.ToRawKubeConfigLoader().Namespace(); err != nil {
 		return exit.Usage(fmt.Errorf("finding the namespace: %w", err))

@@ -78,6 +78,9 @@ type watcher struct {
 	last, pods string // what the last lines said
 	stalled    bool
 
+	// past is the attempt that was over when the watch began.
+	past *int64
+
 	mu    sync.Mutex // guards what follows, which the readers of logs write
 	logs  map[string]*logReader
 	drawn int // lines of the block that is redrawn
@@ -96,7 +99,14 @@ func (w *watcher) look(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	job, pod := v.job()
-	if pod != nil && hasStarted(pod) {
+	attempt := schema.Status.Attempt
+	if w.past == nil {
+		w.past = new(int64(-1))
+		if attempt.State != v1alpha1.AttemptPending {
+			w.past = &attempt.Number
+		}
+	}
+	if pod != nil && hasStarted(pod) && attempt.Number != *w.past {
 		w.follow(pod)
 	}
 	w.tell(v)

@@ -1,0 +1,168 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	plugincmd "github.com/schemagate/schemagate/internal/cmd/kubectl"
+	"github.com/schemagate/schemagate/internal/testing/apiserver"
+)
+
+// newPlugin installs the program where kubectl finds it, and returns a function
+// that prepares a call of "kubectl schemagate".
+func newPlugin(t *testing.T) func(args ...string) *exec.Cmd {
+	t.Helper()
+	program := buildOperator(t)
+	directory := t.TempDir()
+	for _, name := range []string{plugincmd.PluginName, plugincmd.CompletionName} {
+		if err := os.Symlink(program, filepath.Join(directory, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(args ...string) *exec.Cmd {
+		command := exec.CommandContext(t.Context(), "go", append([]string{"run", ".", "exec", "--", "kubectl", "schemagate"}, args...)...)
+		command.Dir = filepath.Join(apiserver.RepositoryRoot(), "hack", "cluster")
+		command.Env = append(os.Environ(), "PATH="+directory+":"+os.Getenv("PATH"))
+		return command
+	}
+}
+
+// screen keeps what a command writes, while it writes.
+type screen struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// shows waits until something is to be seen.
+func (s *screen) shows(t *testing.T, pattern string) {
+	t.Helper()
+	apiserver.Eventually(t, func(context.Context) (bool, string) {
+		return regexp.MustCompile(pattern).MatchString(s.String()), fmt.Sprintf("there is no %s in:\n%s", pattern, s)
+	})
+}
+
+// start runs a command beside the test, and returns its screen and what waits for
+// its end.
+func start(t *testing.T, command *exec.Cmd) (out *screen, end func() error) {
+	t.Helper()
+	out = &screen{}
+	command.Stdout, command.Stderr = out, out
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return out, command.Wait
+}
+
+// manyMessages makes a step of a later revision a heavy one.
+const manyMessages = `UPDATE chat SET chat = (SELECT json_build_object('history', json_build_object('currentId', 'm1', 'messages',
+	json_object_agg('m' || n, json_build_object('id', 'm' || n, 'parentId', NULL, 'role', 'user', 'content', 'Hello', 'timestamp', 1))))::text
+	FROM generate_series(1, 50) AS n)`
+
+// TestKubectl goes through an upgrade by nothing but kubectl: what it would do, the
+// approval, and its progress as lines and on a terminal, with a heavy step and a
+// lock that is waited for.
+func TestKubectl(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	plugin := newPlugin(t)
+	call := func(args ...string) *exec.Cmd { return plugin(append(args, "-n", w.namespace)...) }
+	says := func(output, want string) {
+		t.Helper()
+		if !strings.Contains(output, want) {
+			t.Errorf("there is no %q in:\n%s", want, output)
+		}
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		output, err := call(args...).CombinedOutput()
+		if err != nil {
+			t.Errorf("%q: %v\n%s", args, err, output)
+		}
+		return string(output)
+	}
+	w.legacy()
+	w.exec(manyMessages)
+	schema := w.newSchema()
+	schema.Spec.Rollout.IgnoreSessions = []string{"somebody"}
+	create(t, schema)
+	create(t, w.newDeployment(oldRelease, 1))
+	w.awaitRelease(oldRelease, 1)
+	pods, err := w.pods(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(run("watch", schemaName), "UpToDate")
+	says(run("doctor"), "0 errors")
+
+	// Something that a revision after the heavy one needs is held by somebody.
+	conn, err := w.db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{"SET application_name = 'somebody'", "BEGIN", "LOCK TABLE memory IN ACCESS SHARE MODE"} {
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.release(lastRelease)
+	w.awaitWaiting(lastRelease)
+	says(run("plan", schemaName), "needed: kubectl schemagate approve")
+	plan := run("plan", schemaName)
+	for _, want := range []string{"from revision 18 (018", "up to 60 (a0b1c2d3e4f5", "breaking", "lost", "Auto, which means Drain", pods[0].Name, "relname IN ("} {
+		says(plan, want)
+	}
+	lines, linesEnd := start(t, call("watch", schemaName, "--timeout=5m"))
+	lines.shows(t, "AwaitingApproval")
+	// A terminal of its own, as people have one.
+	inner := call("watch", schemaName, "--timeout=5m")
+	terminal := exec.CommandContext(t.Context(), "script", "--quiet", "--return", "--flush", "--command", strings.Join(inner.Args, " "), "/dev/null")
+	terminal.Dir, terminal.Env = inner.Dir, append(inner.Env, "TERM=xterm")
+	live, liveEnd := start(t, terminal)
+	says(run("approve", schemaName, "--yes"), "approved")
+
+	lines.shows(t, `chat_messages: \d+ of \d+ rows`)
+	lines.shows(t, "TableLocked")
+	live.shows(t, `\[=+ +\] \d+/42`)
+	live.shows(t, `1 pod waiting: open-webui-\S+ needs 60 \(0\.9\.5\)`)
+	status := run("status", schemaName)
+	says(status, "Held, Migrating: no pod starts")
+	says(status, "needs 60 (0.9.5)")
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := linesEnd(); err != nil {
+		t.Errorf("watch: %v\n%s", err, lines)
+	}
+	if err := liveEnd(); err != nil {
+		t.Errorf("watch on a terminal: %v\n%s", err, live)
+	}
+	for _, want := range []string{"planned ", "applied revision 60 (a0b1c2d3e4f5)", "UpToDate"} {
+		says(lines.String(), want)
+	}
+	if strings.Contains(lines.String(), "\x1b") || !strings.Contains(live.String(), "\x1b[J") {
+		t.Errorf("it is drawn where there is no terminal, or not where there is one:\n%s\n%q", lines, live)
+	}
+	w.awaitRelease(lastRelease, 1)
+	says(run("history", schemaName), "18 (0.3.6) -> 60 (0.9.3)")
+	says(run("verify", schemaName), "is what that leaves")
+}
