@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -78,13 +77,9 @@ func newPerson(t *testing.T, namespace, name string, everywhere bool, roles ...s
 // exit code.
 func (p *person) calls(args ...string) (output string, code int) {
 	p.t.Helper()
-	return p.callsWithin(p.t.Context(), args...)
-}
-
-func (p *person) callsWithin(ctx context.Context, args ...string) (output string, code int) {
 	cmd, args := root.ForProgram(append([]string{"/usr/local/bin/" + kubectl.PluginName}, args...))
 	var out bytes.Buffer
-	code = root.Run(ctx, cmd, append(args, "--kubeconfig", p.config, "--context", "test", "-n", p.namespace, "--as", p.name), &out, &out)
+	code = root.Run(p.t.Context(), cmd, append(args, "--kubeconfig", p.config, "--context", "test", "-n", p.namespace, "--as", p.name), &out, &out)
 	return out.String(), code
 }
 
@@ -145,7 +140,7 @@ func TestKubectlLooks(t *testing.T) {
 
 	ended := make(chan string, 1)
 	go func() {
-		output, code := p.callsWithin(t.Context(), "watch", schemaName)
+		output, code := p.calls("watch", schemaName)
 		ended <- fmt.Sprint(code, "\n", output)
 	}()
 	pod := runPod(t, job)
@@ -220,7 +215,7 @@ func TestKubectlActs(t *testing.T) {
 	} {
 		ended := make(chan string, 1)
 		go func() {
-			output, code := p.callsWithin(t.Context(), "verify", schemaName)
+			output, code := p.calls("verify", schemaName)
 			ended <- fmt.Sprint(code, "\n", output)
 		}()
 		look.Drift = tc.drift

@@ -45,7 +45,7 @@ anything is an error.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              s.run(c.do),
 	}
-	c.format.add(cmd, formatWide, formatJSON, formatYAML)
+	c.format.add(cmd, formatJSON, formatYAML)
 	cmd.Flags().BoolVarP(&c.all, "all-namespaces", "A", false, "look at the schemas and workloads of all namespaces")
 	cmd.Flags().StringVar(&c.operator, "operator-namespace", defaultOperatorNamespace, "namespace that the operator runs in")
 	return cmd

@@ -103,8 +103,8 @@ func compareFields(t reflect.Type, props *apiextensionsv1.JSONSchemaProps, path 
 		return nil, nil
 	}
 	known := map[string]bool{}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "" {
 			known["kind"], known["apiVersion"] = true, true
 			continue
@@ -115,7 +115,7 @@ func compareFields(t reflect.Type, props *apiextensionsv1.JSONSchemaProps, path 
 			missing = append(missing, strings.TrimPrefix(path+"."+name, "."))
 			continue
 		}
-		m, u := compareFields(t.Field(i).Type, &property, path+"."+name)
+		m, u := compareFields(field.Type, &property, path+"."+name)
 		missing, unknown = append(missing, m...), append(unknown, u...)
 	}
 	for name := range props.Properties {
@@ -190,6 +190,7 @@ func expressions(object client.Object) []string {
 		for _, v := range p.Spec.Validations {
 			out = append(out, v.Expression)
 		}
+	default: // a binding
 	}
 	return out
 }

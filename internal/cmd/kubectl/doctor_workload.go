@@ -60,7 +60,7 @@ func checkShared(_ context.Context, e *examination) error {
 	first := map[string]*v1alpha1.DatabaseSchema{}
 	for i := range e.schemas {
 		schema := &e.schemas[i]
-		source := reference(schema)
+		source := databaseOf(schema)
 		other := first[source]
 		if other == nil {
 			first[source] = schema
@@ -72,9 +72,9 @@ func checkShared(_ context.Context, e *examination) error {
 	return nil
 }
 
-// reference tells databases apart by what the spec says: as the operator's digest
+// databaseOf tells databases apart by what the spec says: as the operator's digest
 // of it, where that is known.
-func reference(schema *v1alpha1.DatabaseSchema) string {
+func databaseOf(schema *v1alpha1.DatabaseSchema) string {
 	if schema.Status.Source != "" && observed(schema) {
 		return schema.Status.Source
 	}

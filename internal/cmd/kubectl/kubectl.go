@@ -111,7 +111,7 @@ func newSession() *session {
 
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a descriptor
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // connect finds the cluster and the namespace.

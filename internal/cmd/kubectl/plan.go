@@ -270,8 +270,8 @@ func (r planReport) consequences(w io.Writer, p painter) {
 		add("stalled", r.Reason+": "+r.Message)
 	}
 	if r.SizesQuery != "" {
-		add("duration", "follows from the size of the tables, which the cluster does not know; ask the database: ").children =
-			[]node{line(r.SizesQuery)}
+		duration := add("duration", "follows from the size of the tables, which the cluster does not know; ask the database:")
+		duration.children = []node{line(r.SizesQuery)}
 	}
 	p.tree(w, n)
 }

@@ -212,9 +212,8 @@ func (v *view) reportPods(r *statusReport, fence bool) {
 }
 
 func (v *view) reportPod(pod *corev1.Pod) podReport {
-	needs, _ := v.needOf(pod)
 	return podReport{
-		Name: pod.Name, Needs: needs, Image: v.observeImage(pod), Node: pod.Spec.NodeName,
+		Name: pod.Name, Needs: v.needOf(pod), Image: v.observeImage(pod), Node: pod.Spec.NodeName,
 		Phase: string(pod.Status.Phase), Created: pod.CreationTimestamp,
 	}
 }
@@ -338,10 +337,10 @@ func (r statusReport) database() node {
 	if r.Applied.Version > 0 {
 		text = "at revision " + revisionText(r.Applied)
 	}
-	switch {
-	case r.Target.Version == 0:
+	switch r.Target.Version {
+	case 0:
 		text += ", no target"
-	case r.Target.Version == r.Applied.Version:
+	case r.Applied.Version:
 		text += ", the target"
 	default:
 		text += ", target " + revisionText(r.Target)

@@ -202,19 +202,19 @@ func observed(schema *v1alpha1.DatabaseSchema) bool {
 }
 
 // needOf says which revision a pod needs; empty where that cannot be told.
-func (v *view) needOf(pod *corev1.Pod) (text string, version int) {
+func (v *view) needOf(pod *corev1.Pod) string {
 	need, err := requirement.Of(pod)
 	if err != nil {
-		return "", 0
+		return ""
 	}
-	version, err = need.Resolve(v.bundle, explicitTarget(v.schema), plan.Overlay(v.schema.Spec)...)
+	version, err := need.Resolve(v.bundle, explicitTarget(v.schema), plan.Overlay(v.schema.Spec)...)
 	switch {
 	case err != nil:
-		return "", 0
+		return ""
 	case !need.App.IsZero():
-		return fmt.Sprintf("%d (%s)", version, need.App), version
+		return fmt.Sprintf("%d (%s)", version, need.App)
 	}
-	return strconv.Itoa(version), version
+	return strconv.Itoa(version)
 }
 
 // explicitTarget is the revision that the spec names; 0 for none.

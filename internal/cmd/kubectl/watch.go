@@ -153,8 +153,7 @@ func (v *view) waitText(waiting []corev1.Pod) string {
 			names = append(names, fmt.Sprintf("and %d more", len(waiting)-i))
 			break
 		}
-		needs, _ := v.needOf(&waiting[i])
-		names = append(names, strings.TrimSuffix(waiting[i].Name+" needs "+needs, " needs "))
+		names = append(names, strings.TrimSuffix(waiting[i].Name+" needs "+v.needOf(&waiting[i]), " needs "))
 	}
 	return counted(len(waiting), "pod") + " waiting: " + strings.Join(names, ", ")
 }
@@ -295,7 +294,7 @@ func (w *watcher) draw() {
 func (w *watcher) width() int {
 	const usual = 80
 	if file, ok := w.out.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 1 { //nolint:gosec // a descriptor
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 1 {
 			return width
 		}
 	}

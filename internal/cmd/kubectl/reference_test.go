@@ -1,0 +1,200 @@
+package kubectl
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// repository is the root of the sources.
+var repository = filepath.Join("..", "..", "..")
+
+func readFile(t *testing.T, path ...string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(append([]string{repository}, path...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// referenceMark divides the guide from the reference that follows from the commands.
+const referenceMark = "<!-- reference -->\n"
+
+// TestReference: the guide has every command and flag, as the program has them.
+// UPDATE_GOLDEN=1 writes it.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	guide, have, _ := strings.Cut(readFile(t, "docs", "guides", "kubectl.md"), referenceMark)
+	want := ""
+	for _, cmd := range NewPlugin().Commands() {
+		want += reference(cmd)
+	}
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(filepath.Join(repository, "docs", "guides", "kubectl.md"), []byte(guide+referenceMark+want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("docs/guides/kubectl.md is not what the commands say; run this test with UPDATE_GOLDEN=1 (-want +got):\n%s", diff)
+	}
+}
+
+func reference(cmd *cobra.Command) string {
+	text := fmt.Sprintf("\n### %s\n\n`kubectl schemagate %s`\n\n%s\n", cmd.Name(), cmd.Use, cmd.Long)
+	var flags []string
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		name := "`--" + f.Name + "`"
+		if f.Shorthand != "" {
+			name = "`-" + f.Shorthand + "`, " + name
+		}
+		usage := f.Usage
+		if f.DefValue != "" && f.DefValue != "false" {
+			usage += " (default `" + f.DefValue + "`)"
+		}
+		flags = append(flags, fmt.Sprintf("| %s | %s |\n", name, usage))
+	})
+	if len(flags) > 0 {
+		text += "\n| flag | |\n| --- | --- |\n" + strings.Join(flags, "")
+	}
+	return text
+}
+
+// TestKrewManifest: filled in, the template is a manifest of this plugin.
+func TestKrewManifest(t *testing.T) {
+	t.Parallel()
+	sum := strings.Repeat("0a", 32)
+	filled := strings.ReplaceAll(readFile(t, "hack", "krew", "schemagate.yaml"), "${VERSION}", "v1.2.3")
+	filled = regexp.MustCompile(`\$\{SHA256_(LINUX|DARWIN)_(AMD64|ARM64)}`).ReplaceAllString(filled, sum)
+	var manifest struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Metadata   struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+		Spec struct {
+			Version          string `json:"version"`
+			Homepage         string `json:"homepage"`
+			ShortDescription string `json:"shortDescription"`
+			Description      string `json:"description"`
+			Caveats          string `json:"caveats"`
+			Platforms        []struct {
+				Selector struct {
+					MatchLabels map[string]string `json:"matchLabels"`
+				} `json:"selector"`
+				URI    string              `json:"uri"`
+				SHA256 string              `json:"sha256"`
+				Bin    string              `json:"bin"`
+				Files  []map[string]string `json:"files"`
+			} `json:"platforms"`
+		} `json:"spec"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(filled), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	if PluginName != "kubectl-"+manifest.Metadata.Name || manifest.Spec.Version != "v1.2.3" || len(manifest.Spec.ShortDescription) > 50 {
+		t.Errorf("the manifest is %+v", manifest)
+	}
+	for _, p := range manifest.Spec.Platforms {
+		labels := p.Selector.MatchLabels
+		want := fmt.Sprintf("/v1.2.3/%s_%s_%s.tar.gz", PluginName, labels["os"], labels["arch"])
+		if _, err := hex.DecodeString(p.SHA256); err != nil || p.Bin != PluginName || !strings.HasSuffix(p.URI, want) || len(p.Files) != 2 {
+			t.Errorf("the platform is %+v, want it to end with %s", p, want)
+		}
+	}
+	if len(manifest.Spec.Platforms) != 4 {
+		t.Errorf("there are %d platforms", len(manifest.Spec.Platforms))
+	}
+}
+
+// TestPermissions: doctor asks for what config/rbac gives the operator.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	role := rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict([]byte(readFile(t, "config", "rbac", "role", "role.yaml")), &role); err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, rule := range role.Rules {
+		for _, resource := range rule.Resources {
+			for _, verb := range rule.Verbs {
+				want = append(want, rule.APIGroups[0]+" "+resource+" "+verb)
+			}
+		}
+	}
+	for _, p := range permissions() {
+		for verb := range strings.FieldsSeq(p.verbs) {
+			got = append(got, p.group+" "+strings.TrimSuffix(p.resource+"/"+p.subresource, "/")+" "+verb)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("config/rbac/role/role.yaml differs (-want +got):\n%s", diff)
+	}
+}
+
+// TestDefinition: the fields of the types are those of the installed definition,
+// and what is missing or new is named.
+func TestDefinition(t *testing.T) {
+	t.Parallel()
+	object := "CustomResourceDefinition " + definitionName
+	older := finding{Severity: severityError, Object: object, Message: "it is older than this program, and lacks spec.rollout.drainTimeoutSeconds", Remedy: installRemedy}
+	for name, tc := range map[string]struct {
+		change func(version *apiextensionsv1.CustomResourceDefinitionVersion, rollout map[string]apiextensionsv1.JSONSchemaProps)
+		want   []finding
+	}{
+		"same": {},
+		"older": {
+			change: func(_ *apiextensionsv1.CustomResourceDefinitionVersion, rollout map[string]apiextensionsv1.JSONSchemaProps) {
+				delete(rollout, "drainTimeoutSeconds")
+			},
+			want: []finding{older},
+		},
+		"newer": {
+			change: func(_ *apiextensionsv1.CustomResourceDefinitionVersion, rollout map[string]apiextensionsv1.JSONSchemaProps) {
+				rollout["novelty"] = apiextensionsv1.JSONSchemaProps{}
+			},
+			want: []finding{{
+				Severity: severityWarning, Object: object, Message: "it is newer than this program, which does not know spec.rollout.novelty",
+				Remedy: "Install the same version of kubectl-schemagate.",
+			}},
+		},
+		"not served": {
+			change: func(version *apiextensionsv1.CustomResourceDefinitionVersion, _ map[string]apiextensionsv1.JSONSchemaProps) {
+				version.Served = false
+			},
+			want: []finding{{Severity: severityError, Object: object, Message: "it does not serve version v1alpha1", Remedy: installRemedy}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &apiextensionsv1.CustomResourceDefinition{}
+			if err := yaml.Unmarshal([]byte(readFile(t, "config", "crd", "schemagate.dev_databaseschemas.yaml")), d); err != nil {
+				t.Fatal(err)
+			}
+			if tc.change != nil {
+				version := &d.Spec.Versions[0]
+				tc.change(version, version.Schema.OpenAPIV3Schema.Properties["spec"].Properties["rollout"].Properties)
+			}
+			e := &examination{}
+			e.compareDefinition(d)
+			if diff := cmp.Diff(tc.want, e.findings); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
