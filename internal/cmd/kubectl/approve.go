@@ -1,6 +1,7 @@
 package kubectl
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -62,9 +63,9 @@ func (c *approveCmd) do(cmd *cobra.Command, args []string) error {
 		printf(cmd.OutOrStdout(), "databaseschema %s/%s is not changed: no plan waits for an approval (%s)\n", schema.Namespace, schema.Name, orDash(ready.Reason))
 		return nil
 	case digest == "":
-		return refused(fmt.Errorf("no plan waits for an approval: --digest %s is that of another time", c.digest))
+		return refused(errors.New("no plan waits for an approval: --digest is that of another time"))
 	case c.digest != "" && c.digest != digest:
-		return refused(fmt.Errorf("the plan has changed: it is %s by now, --digest is %s; look at it with kubectl schemagate plan %s", digest, c.digest, schema.Name))
+		return refused(fmt.Errorf("the plan has changed: it is %s by now, and --digest is another one; look at it with kubectl schemagate plan %s", digest, schema.Name))
 	}
 	v, err := c.view(cmd.Context(), schema)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -195,8 +196,18 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		case len(args) > len(names):
 			return exit.Usage(fmt.Errorf("too many arguments: %s", cmd.UseLine()))
 		}
-		return nil
+		return validNames(args)
 	}
+}
+
+// validNames refuses what is no name without repeating it: it may be a URL.
+func validNames(args []string) error {
+	for _, arg := range args {
+		if len(validation.IsDNS1123Subdomain(arg)) > 0 {
+			return exit.Usage(errors.New("an argument is no name of an object: lower-case letters, digits, '-' and '.'"))
+		}
+	}
+	return nil
 }
 
 // upTo wants at most a number of arguments.
@@ -205,6 +216,6 @@ func upTo(n int) cobra.PositionalArgs {
 		if len(args) > n {
 			return exit.Usage(fmt.Errorf("too many arguments: %s", cmd.UseLine()))
 		}
-		return nil
+		return validNames(args)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
 	"github.com/schemagate/schemagate/internal/plan"
 	"github.com/schemagate/schemagate/internal/requirement"
@@ -56,6 +57,9 @@ func (c *planCmd) do(cmd *cobra.Command, args []string) error {
 	to := ""
 	if c.to != "" {
 		revision, err := v.bundle.Resolve(c.to, plan.Overlay(schema.Spec)...)
+		if unresolved, ok := errors.AsType[*bundle.UnresolvedError](err); ok {
+			return exit.Usage(fmt.Errorf("--to names no revision: want a release of three numbers, an order number from 1 to %d, an id or %s", unresolved.Last, bundle.Latest))
+		}
 		if err != nil {
 			return exit.Usage(fmt.Errorf("--to: %w", err))
 		}

@@ -49,6 +49,12 @@ func TestMistakesRepeatNothing(t *testing.T) {
 		"nothing":               {"migrate"},
 		"no database":           {"migrate", "--to", "latest"},
 		"no value":              {"migrate", "--database-url"},
+		"cluster's command":     {"kubectl", url},
+		"name of a schema":      {"kubectl", "status", url},
+		"too many schemas":      {"kubectl", "watch", "a", url},
+		"flag of the cluster":   {"kubectl", "plan", "--url=" + url},
+		"form of the output":    {"kubectl", "history", "-o", url},
+		"no schema":             {"kubectl", "approve"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, code := run(t, args...)
@@ -141,6 +147,35 @@ func TestStatusOfNothing(t *testing.T) {
 	}
 	if matches, err := filepath.Glob(path + "*"); err != nil || len(matches) != 0 {
 		t.Errorf("status has made %v: %v", matches, err)
+	}
+}
+
+// TestForProgram: kubectl finds its plugins by name.
+func TestForProgram(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"program":          {[]string{"/bin/schemagate", "kubectl", "--help"}, 0, "schemagate kubectl [command]"},
+		"program has all":  {[]string{"schemagate", "--help"}, 0, "migrate "},
+		"plugin":           {[]string{"/x/kubectl-schemagate", "--help"}, 0, "kubectl schemagate [command]"},
+		"plugin's version": {[]string{"kubectl-schemagate.exe", "version"}, 0, ""},
+		"plugin's command": {[]string{"kubectl-schemagate", "approve"}, result.ExitUsage, "kubectl schemagate approve NAME"},
+		"plugin has less":  {[]string{"kubectl-schemagate", "migrate"}, result.ExitUsage, "unknown command; see kubectl schemagate --help"},
+		"completion":       {[]string{"/x/kubectl_complete-schemagate", "st"}, 0, "status\t"},
+		"for shells":       {[]string{"kubectl-schemagate", "completion", "bash"}, 0, "kubectl-schemagate"},
+		"without a name":   {nil, 0, "Exit codes: 0 done, 10 usage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd, args := ForProgram(tc.args)
+			var out bytes.Buffer
+			if code := Run(t.Context(), cmd, args, &out, &out); code != tc.code || !strings.Contains(out.String(), tc.says) {
+				t.Errorf("exit code %d, want %d, and %q in\n%s", code, tc.code, tc.says, out.String())
+			}
+		})
 	}
 }
 
