@@ -194,7 +194,7 @@ func TestPlanText(t *testing.T) {
 		}},
 		"plan-sqlite":    {to: "61", change: func(v *view) { v.schema.Spec.Database.SQLite.ClaimName = "webui" }},
 		"plan-unlooked":  {to: "73", change: func(v *view) { v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{} }},
-		"plan-suspended": {to: "61", change: func(v *view) { v.schema.Spec.Suspend = new(true) }},
+		"plan-suspended": {to: "63", change: func(v *view) { v.schema.Spec.Suspend = new(true) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
