@@ -99,7 +99,7 @@ var cases = map[string]struct {
 		has: []string{
 			"image: \"ghcr.io/schemagate/schemagate:v0.1.0\"", "replicas: 2", "helm.sh/resource-policy: keep",
 			"maxUnavailable: 1", "topologyKey: kubernetes.io/hostname", "- --metrics-bind-address=:8443",
-			"name: schemagate-gate-add", "name: schemagate-gate-keep", "aggregate-to-view: \"true\"", "name: schemagate-gatekeeper",
+			"name: schemagate-gate-add", "name: schemagate-gate-keep", "aggregate-to-view: \"true\"", "name: schemagate-gatekeeper", "name: schemagate-doctor",
 		},
 		hasNot: []string{"--namespaces", "--admission-policies", "kind: NetworkPolicy", "kind: ServiceMonitor", "kind: PrometheusRule", "imagePullSecrets", "priorityClassName"},
 	},

@@ -1,11 +1,9 @@
 package kubectl
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,53 +69,6 @@ func reference(cmd *cobra.Command) string {
 		text += "\n| flag | |\n| --- | --- |\n" + strings.Join(flags, "")
 	}
 	return text
-}
-
-// TestKrewManifest: filled in, the template is a manifest of this plugin.
-func TestKrewManifest(t *testing.T) {
-	t.Parallel()
-	sum := strings.Repeat("0a", 32)
-	filled := strings.ReplaceAll(readFile(t, "hack", "krew", "schemagate.yaml"), "${VERSION}", "v1.2.3")
-	filled = regexp.MustCompile(`\$\{SHA256_(LINUX|DARWIN)_(AMD64|ARM64)}`).ReplaceAllString(filled, sum)
-	var manifest struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-		Metadata   struct {
-			Name string `json:"name"`
-		} `json:"metadata"`
-		Spec struct {
-			Version          string `json:"version"`
-			Homepage         string `json:"homepage"`
-			ShortDescription string `json:"shortDescription"`
-			Description      string `json:"description"`
-			Caveats          string `json:"caveats"`
-			Platforms        []struct {
-				Selector struct {
-					MatchLabels map[string]string `json:"matchLabels"`
-				} `json:"selector"`
-				URI    string              `json:"uri"`
-				SHA256 string              `json:"sha256"`
-				Bin    string              `json:"bin"`
-				Files  []map[string]string `json:"files"`
-			} `json:"platforms"`
-		} `json:"spec"`
-	}
-	if err := yaml.UnmarshalStrict([]byte(filled), &manifest); err != nil {
-		t.Fatal(err)
-	}
-	if PluginName != "kubectl-"+manifest.Metadata.Name || manifest.Spec.Version != "v1.2.3" || len(manifest.Spec.ShortDescription) > 50 {
-		t.Errorf("the manifest is %+v", manifest)
-	}
-	for _, p := range manifest.Spec.Platforms {
-		labels := p.Selector.MatchLabels
-		want := fmt.Sprintf("/v1.2.3/%s_%s_%s.tar.gz", PluginName, labels["os"], labels["arch"])
-		if _, err := hex.DecodeString(p.SHA256); err != nil || p.Bin != PluginName || !strings.HasSuffix(p.URI, want) || len(p.Files) != 2 {
-			t.Errorf("the platform is %+v, want it to end with %s", p, want)
-		}
-	}
-	if len(manifest.Spec.Platforms) != 4 {
-		t.Errorf("there are %d platforms", len(manifest.Spec.Platforms))
-	}
 }
 
 // TestPermissions: doctor asks for what config/rbac gives the operator.
