@@ -3,10 +3,8 @@ package kubectl
 import (
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 )
@@ -37,18 +35,13 @@ have it, whatever was asked since.`,
 	return cmd
 }
 
-// asked is how the operator names the digest that it waits for.
-var asked = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) + `=([0-9a-f]+)`)
-
 // askedDigest returns the plan that the operator waits for an approval of; empty
 // when it waits for none.
 func askedDigest(schema *v1alpha1.DatabaseSchema) string {
-	condition := conditionOf(schema, v1alpha1.ConditionApprovalRequired)
-	match := asked.FindStringSubmatch(condition.Message)
-	if condition.Status != metav1.ConditionTrue || match == nil || !observed(schema) {
+	if !observed(schema) {
 		return ""
 	}
-	return match[1]
+	return schema.Status.Approval.Digest
 }
 
 func (c *approveCmd) do(cmd *cobra.Command, args []string) error {

@@ -180,9 +180,7 @@ func TestPlanText(t *testing.T) {
 		"plan-approval": {to: "40", change: func(v *view) {
 			v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{Version: 22, ID: "c0fbf31ca0db", AppVersion: "0.3.31"}
 			v.pods = nil
-			v.schema.Status.Conditions = append(v.schema.Status.Conditions, metav1.Condition{
-				Type: v1alpha1.ConditionApprovalRequired, Status: metav1.ConditionTrue, Message: "Approve it with the annotation schemagate.dev/approve=d5d9b0d78cfb1f0b. See there",
-			})
+			v.schema.Status.Approval = v1alpha1.ApprovalStatus{Digest: "d5d9b0d78cfb1f0b", From: 22, To: 40}
 		}},
 		"plan-rolling": {to: "73", change: func(v *view) { v.schema.Spec.Rollout.Strategy = v1alpha1.StrategyRolling }},
 		"plan-down": {to: "50", change: func(v *view) {
