@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -77,7 +78,7 @@ type role struct {
 
 func roles(config string, files map[string][]byte) error {
 	for _, directory := range []string{"rbac", "rbac/role"} {
-		err := each(config, directory, func(source string, document []byte, object object) error {
+		err := each(config, directory, func(source string, _ []byte, object object) error {
 			if object.Kind != "Role" && object.Kind != "ClusterRole" {
 				return nil
 			}
@@ -131,11 +132,11 @@ func each(config, directory string, take func(source string, document []byte, ob
 	if len(paths) == 0 {
 		return fmt.Errorf("config/%s holds no manifests", directory)
 	}
-	for _, path := range paths {
-		if filepath.Base(path) == "kustomization.yaml" {
+	for _, file := range paths {
+		if filepath.Base(file) == "kustomization.yaml" {
 			continue
 		}
-		source := directory + "/" + filepath.Base(path)
+		source := directory + "/" + filepath.Base(file)
 		documents, err := read(config, source)
 		if err != nil {
 			return err
@@ -155,7 +156,7 @@ func each(config, directory string, take func(source string, document []byte, ob
 
 // read returns the documents of a file, without those that are empty.
 func read(config, source string) ([][]byte, error) {
-	content, err := os.ReadFile(filepath.Join(config, filepath.FromSlash(source)))
+	content, err := fs.ReadFile(os.DirFS(config), source)
 	if err != nil {
 		return nil, err
 	}
@@ -177,17 +178,27 @@ func with(source string, document []byte) []byte {
 }
 
 // write makes the directory hold these files and no others.
-func write(directory string, files map[string][]byte) error {
-	if err := os.RemoveAll(directory); err != nil {
+func write(directory string, files map[string][]byte) (err error) {
+	root, err := os.OpenRoot(directory)
+	if err != nil {
 		return err
 	}
-	for name, content := range files {
-		path := filepath.Join(directory, filepath.FromSlash(name))
-		// The chart is public, like the sources beside it.
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // see above
+	defer func() { err = errors.Join(err, root.Close()) }()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := root.RemoveAll(entry.Name()); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // see above
+	}
+	for name, content := range files {
+		// The chart is public, like the sources beside it.
+		if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+			return err
+		}
+		if err := root.WriteFile(name, content, 0o644); err != nil {
 			return err
 		}
 	}

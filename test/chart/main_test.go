@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	directory, err := os.MkdirTemp("", "chart-test-") //nolint:usetesting // there is no test yet
+	directory, err := os.MkdirTemp("", "chart-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

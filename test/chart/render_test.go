@@ -82,11 +82,11 @@ func leaves(path string, values map[string]any) map[string]any {
 
 // set returns values with one of them.
 func set(path string, value any) map[string]any {
-	keys := strings.Split(path, ".")
-	for _, key := range slices.Backward(keys) {
-		value = map[string]any{key: value}
+	key, rest, more := strings.Cut(path, ".")
+	if more {
+		return map[string]any{key: set(rest, value)}
 	}
-	return value.(map[string]any)
+	return map[string]any{key: value}
 }
 
 // cases are values with what must then be in the manifests, and what must not.

@@ -2,6 +2,7 @@
 package helm
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/release"
 	releasev1 "helm.sh/helm/v4/pkg/release/v1"
 	"sigs.k8s.io/yaml"
 
@@ -60,7 +62,16 @@ func Render(c *chart.Chart, kubernetes string, values map[string]any) (*releasev
 	if err != nil {
 		return nil, err
 	}
-	return rendered.(*releasev1.Release), nil
+	return Release(rendered)
+}
+
+// Release returns what Helm's commands return in its only version so far.
+func Release(releaser release.Releaser) (*releasev1.Release, error) {
+	found, ok := releaser.(*releasev1.Release)
+	if !ok {
+		return nil, fmt.Errorf("the release is a %T", releaser)
+	}
+	return found, nil
 }
 
 // LoadApplication reads a chart of a user's that has the library chart as a
