@@ -21,12 +21,11 @@ import (
 // that prepares a call of "kubectl schemagate".
 func newPlugin(t *testing.T) func(args ...string) *exec.Cmd {
 	t.Helper()
-	program := buildOperator(t)
 	directory := t.TempDir()
-	for _, name := range []string{plugincmd.PluginName, plugincmd.CompletionName} {
-		if err := os.Symlink(program, filepath.Join(directory, name)); err != nil {
-			t.Fatal(err)
-		}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(directory, plugincmd.PluginName), ".")
+	build.Dir = apiserver.RepositoryRoot()
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
 	}
 	return func(args ...string) *exec.Cmd {
 		command := exec.CommandContext(t.Context(), "go", append([]string{"run", ".", "exec", "--", "kubectl", "schemagate"}, args...)...)
