@@ -7,6 +7,7 @@ package argocd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -47,19 +48,27 @@ func (s Scripts) Health(ctx context.Context, obj *unstructured.Unstructured) (He
 	return health, nil
 }
 
-// Actions runs discovery.lua and returns whether each action is disabled.
-func (s Scripts) Actions(ctx context.Context, obj *unstructured.Unstructured) (map[string]bool, error) {
-	var found map[string]struct {
-		Disabled bool `json:"disabled"`
-	}
+// Action is an action that discovery.lua offers.
+type Action struct {
+	Name        string `json:"name"`
+	Disabled    bool   `json:"disabled"`
+	IconClass   string `json:"iconClass"`
+	DisplayName string `json:"displayName"`
+}
+
+// Actions runs discovery.lua and returns what it offers, by name.
+func (s Scripts) Actions(ctx context.Context, obj *unstructured.Unstructured) ([]Action, error) {
+	var found map[string]Action
 	if err := s.run(ctx, filepath.Join("actions", "discovery.lua"), obj, &found); err != nil {
 		return nil, err
 	}
-	disabled := map[string]bool{}
-	for name, action := range found {
-		disabled[name] = action.Disabled
+	var actions []Action
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		action := found[name]
+		action.Name = name
+		actions = append(actions, action)
 	}
-	return disabled, nil
+	return actions, nil
 }
 
 // Act runs an action, and returns the object as Argo CD would patch it.
@@ -74,15 +83,28 @@ func (s Scripts) Act(ctx context.Context, name string, obj *unstructured.Unstruc
 // restoreEmpty puts back the empty maps of an object: to Lua they are lists.
 func restoreEmpty(now, before map[string]any) map[string]any {
 	for key, old := range before {
-		oldMap, isMap := old.(map[string]any)
-		switch value := now[key].(type) {
+		if value, ok := now[key]; ok {
+			now[key] = restored(value, old)
+		}
+	}
+	return now
+}
+
+func restored(now, before any) any {
+	switch value := now.(type) {
+	case map[string]any:
+		if before, ok := before.(map[string]any); ok {
+			return restoreEmpty(value, before)
+		}
+	case []any:
+		switch before := before.(type) {
 		case map[string]any:
-			if isMap {
-				now[key] = restoreEmpty(value, oldMap)
+			if len(value) == 0 {
+				return maps.Clone(before)
 			}
 		case []any:
-			if isMap && len(value) == 0 {
-				now[key] = maps.Clone(oldMap)
+			for i := range min(len(value), len(before)) {
+				value[i] = restored(value[i], before[i])
 			}
 		}
 	}
@@ -98,17 +120,29 @@ func (s Scripts) run(ctx context.Context, file string, obj *unstructured.Unstruc
 	defer cancel()
 	l := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer l.Close()
-	for name, open := range map[string]lua.LGFunction{
-		lua.LoadLibName: lua.OpenPackage, lua.BaseLibName: lua.OpenBase, lua.TabLibName: lua.OpenTable, lua.OsLibName: openSafeOS,
+	for _, library := range []struct {
+		name string
+		open lua.LGFunction
+	}{
+		{lua.LoadLibName, lua.OpenPackage},
+		{lua.BaseLibName, lua.OpenBase},
+		{lua.TabLibName, lua.OpenTable},
+		{lua.OsLibName, openSafeOS},
 	} {
-		if err := l.CallByParam(lua.P{Fn: l.NewFunction(open), Protect: true}, lua.LString(name)); err != nil {
+		if err := l.CallByParam(lua.P{Fn: l.NewFunction(library.open), Protect: true}, lua.LString(library.name)); err != nil {
 			return err
 		}
 	}
 	l.PreloadModule(lua.OsLibName, loadSafeOS)
 	l.SetContext(ctx)
+	l.SetGlobal("actionParams", l.NewTable())
 	l.SetGlobal("obj", valueOf(l, obj.Object))
 	if err := l.DoString(string(script)); err != nil {
+		// What people see of an error has no trace of the stack.
+		if failed, ok := errors.AsType[*lua.ApiError](err); ok && failed.Type == lua.ApiErrorRun {
+			failed.StackTrace = ""
+			return failed
+		}
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	result := l.Get(-1)
@@ -149,9 +183,11 @@ func valueOf(l *lua.LState, value any) lua.LValue {
 	return lua.LNil
 }
 
-// openSafeOS and loadSafeOS provide the library os with time and date only.
+// openSafeOS and loadSafeOS provide time and date of the library os, and no more.
+// The first one adds them to the library table, as Argo CD does: a script that does
+// not require os has no variable of that name.
 func openSafeOS(l *lua.LState) int {
-	l.Push(l.RegisterModule(lua.OsLibName, safeOS))
+	l.Push(l.RegisterModule(lua.TabLibName, safeOS))
 	return 1
 }
 
