@@ -1,0 +1,204 @@
+package gitops_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/schemagate/schemagate/internal/testing/apiserver"
+)
+
+// manifests decodes the objects of a YAML stream.
+func manifests(t *testing.T, content []byte) []*unstructured.Unstructured {
+	t.Helper()
+	var out []*unstructured.Unstructured
+	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(object.Object) > 0 {
+			out = append(out, object)
+		}
+	}
+}
+
+// accepted sends an object to the API server, which refuses fields it does not know.
+func accepted(t *testing.T, object *unstructured.Unstructured) {
+	t.Helper()
+	err := server.Client.Create(t.Context(), object.DeepCopy(), client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+}
+
+func ensureNamespace(t *testing.T, name string) {
+	t.Helper()
+	err := server.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+}
+
+// TestExamples: the API server, with the definitions of Argo CD and Flux, accepts
+// every manifest below integrations/; that of Flux's HelmRelease is not to be had as
+// a module, so its Go type stands in.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	for _, namespace := range []string{"argocd", "flux-system", "open-webui"} {
+		ensureNamespace(t, namespace)
+	}
+	kinds := map[string]int{}
+	err := filepath.WalkDir(integrations, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" ||
+			strings.Contains(path, "resource_customizations") || entry.Name() == "kustomization.yaml" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, object := range manifests(t, content) {
+			kinds[object.GetKind()]++
+			if object.GetKind() == "HelmRelease" {
+				strict(t, object, &helmv2.HelmRelease{})
+				continue
+			}
+			if object.GetNamespace() == "" {
+				object.SetNamespace("open-webui") // by its kustomization
+			}
+			accepted(t, object)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"Application", "AppProject", "Kustomization", "GitRepository", "HelmRepository", "HelmRelease", "DatabaseSchema", "Deployment"} {
+		if kinds[kind] == 0 {
+			t.Errorf("there is no %s", kind)
+		}
+	}
+}
+
+// strict decodes an object into its Go type, and refuses fields that it lacks.
+func strict(t *testing.T, object *unstructured.Unstructured, into any) {
+	t.Helper()
+	content, err := yaml.Marshal(object.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalStrict(content, into); err != nil {
+		t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+}
+
+// build renders a kustomization.
+func build(t *testing.T, directory string) []*unstructured.Unstructured {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), filepath.Join(apiserver.RepositoryRoot(), "hack", "tool"), "kustomize", "build", directory)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("kustomize build %s: %v\n%s", directory, err, stderr.String())
+	}
+	return manifests(t, out)
+}
+
+// TestWaves: the schema comes before the Deployment, and no hook among them.
+func TestWaves(t *testing.T) {
+	t.Parallel()
+	ensureNamespace(t, "open-webui")
+	waves := map[string]string{}
+	for _, object := range build(t, filepath.Join(integrations, "argocd", "examples", "app")) {
+		waves[object.GetKind()] = object.GetAnnotations()["argocd.argoproj.io/sync-wave"]
+		for _, hook := range []string{"argocd.argoproj.io/hook", "helm.sh/hook"} {
+			if _, ok := object.GetAnnotations()[hook]; ok {
+				t.Errorf("%s is a hook", object.GetKind())
+			}
+		}
+		accepted(t, object)
+	}
+	if waves["DatabaseSchema"] != "-1" || waves["Deployment"] != "0" {
+		t.Errorf("the waves are %v", waves)
+	}
+}
+
+// TestProjectAllows: the project lets the application have what it consists of, and
+// its role every action that there is.
+func TestProjectAllows(t *testing.T) {
+	t.Parallel()
+	project := readObject(t, integrations, "argocd", "examples", "project.yaml")
+	allowed, _, err := unstructured.NestedSlice(project.Object, "spec", "namespaceResourceWhitelist")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range build(t, filepath.Join(integrations, "argocd", "examples", "app")) {
+		gvk := object.GroupVersionKind()
+		if !slices.ContainsFunc(allowed, func(one any) bool {
+			entry, _ := one.(map[string]any)
+			return entry["group"] == gvk.Group && entry["kind"] == gvk.Kind
+		}) {
+			t.Errorf("the project does not allow %s", gvk.GroupKind())
+		}
+	}
+	application := readObject(t, integrations, "argocd", "examples", "application.yaml")
+	if name, _, _ := unstructured.NestedString(application.Object, "spec", "project"); name != project.GetName() {
+		t.Errorf("the application is of the project %q", name)
+	}
+	path, _, _ := unstructured.NestedString(application.Object, "spec", "source", "path")
+	if _, err := os.Stat(filepath.Join(apiserver.RepositoryRoot(), path, "kustomization.yaml")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFluxPaths: what the Kustomizations of Flux name is there, accepted, and in the
+// namespace of the health checks.
+func TestFluxPaths(t *testing.T) {
+	t.Parallel()
+	ensureNamespace(t, "open-webui")
+	made := map[string]bool{}
+	for _, file := range []string{"schema.yaml", "app.yaml"} {
+		kustomization := readObject(t, integrations, "flux", file)
+		path, _, _ := unstructured.NestedString(kustomization.Object, "spec", "path")
+		for _, object := range build(t, filepath.Join(apiserver.RepositoryRoot(), path)) {
+			made[object.GetKind()+" "+object.GetNamespace()+"/"+object.GetName()] = true
+			accepted(t, object)
+		}
+		checks, _, err := unstructured.NestedSlice(kustomization.Object, "spec", "healthChecks")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range checks {
+			check, _ := one.(map[string]any)
+			kind, _ := check["kind"].(string)
+			namespace, _ := check["namespace"].(string)
+			name, _ := check["name"].(string)
+			if !made[kind+" "+namespace+"/"+name] {
+				t.Errorf("%s checks %v, which is not there", file, check)
+			}
+		}
+	}
+}
