@@ -234,7 +234,7 @@ func TestArgoCDHealth(t *testing.T) {
 // agree, but for what waits for a person, of which kstatus knows nothing.
 func TestArgoCDHealthOfEveryVerdict(t *testing.T) {
 	t.Parallel()
-	agreed := map[status.Status]string{status.CurrentStatus: "Healthy", status.InProgressStatus: "Progressing", status.FailedStatus: "Degraded"}
+	agreed := map[string]string{"Current": "Healthy", "InProgress": "Progressing", "Failed": "Degraded"}
 	tests := []struct {
 		verdict plan.Verdict
 		reason  string
@@ -267,7 +267,7 @@ func TestArgoCDHealthOfEveryVerdict(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := cmp.Or(tc.want, agreed[computed.Status]); health.Status != want {
+		if want := cmp.Or(tc.want, agreed[computed.Status.String()]); health.Status != want {
 			t.Errorf("%+v: Argo CD says %+v, want %s", tc, health, want)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // by the library that Flux and Helm use.
 func TestGatedWorkloads(t *testing.T) {
 	t.Parallel()
-	deployment := func(reason string, truth string) map[string]any {
+	deployment := func(reason, truth string) map[string]any {
 		return map[string]any{
 			"apiVersion": "apps/v1", "kind": "Deployment",
 			"metadata": map[string]any{"name": "open-webui", "generation": int64(2)},

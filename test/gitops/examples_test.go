@@ -69,15 +69,21 @@ func TestExamples(t *testing.T) {
 	for _, namespace := range []string{"argocd", "flux-system", "open-webui"} {
 		ensureNamespace(t, namespace)
 	}
-	kinds := map[string]int{}
+	var files []string
 	err := filepath.WalkDir(integrations, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" ||
-			strings.Contains(path, "resource_customizations") || entry.Name() == "kustomization.yaml" {
-			return err
+		if err == nil && filepath.Ext(path) == ".yaml" && !strings.Contains(path, "resource_customizations") && entry.Name() != "kustomization.yaml" {
+			files = append(files, path)
 		}
-		content, err := os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		for _, object := range manifests(t, content) {
 			kinds[object.GetKind()]++
@@ -90,10 +96,6 @@ func TestExamples(t *testing.T) {
 			}
 			accepted(t, object)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	for _, kind := range []string{"Application", "AppProject", "Kustomization", "GitRepository", "HelmRepository", "HelmRelease", "DatabaseSchema", "Deployment"} {
 		if kinds[kind] == 0 {

@@ -54,7 +54,6 @@ func define(s *apiserver.Server, directory string) error {
 	return err
 }
 
-
 // download returns the directory of a module, which has to be what it was.
 func download(ctx context.Context, module, sum string) (string, error) {
 	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
