@@ -1,11 +1,8 @@
 package integration_test
 
 import (
-	"bytes"
 	"context"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/bundle"
@@ -24,9 +20,6 @@ import (
 	"github.com/schemagate/schemagate/internal/testing/argocd"
 	"github.com/schemagate/schemagate/migrations"
 )
-
-// update has TestArgoCD write what it saw into the data of the scripts' own tests.
-var update = flag.Bool("update", false, "write the statuses that the operator makes into integrations/argocd")
 
 // argo is somebody who looks at a schema through Argo CD.
 type argo struct {
@@ -69,7 +62,7 @@ func (a *argo) get() *unstructured.Unstructured {
 
 // shows compares what Argo CD shows of a state with what it should, and with what
 // Helm and Flux make of the same.
-func (a *argo) shows(file, want string, kstatus status.Status, enabled string) {
+func (a *argo) shows(state, want string, kstatus status.Status, enabled string) {
 	a.t.Helper()
 	u := a.get()
 	health, err := a.scripts.Health(a.t.Context(), u)
@@ -77,37 +70,23 @@ func (a *argo) shows(file, want string, kstatus status.Status, enabled string) {
 		a.t.Fatal(err)
 	}
 	if health.Status != want || health.Message == "" {
-		a.t.Errorf("%s: Argo CD shows %+v, want %s", file, health, want)
+		a.t.Errorf("%s: Argo CD shows %+v, want %s", state, health, want)
 	}
 	if computed, err := status.Compute(u); err != nil || computed.Status != kstatus {
-		a.t.Errorf("%s: kstatus says %+v, want %s (%v)", file, computed, kstatus, err)
+		a.t.Errorf("%s: kstatus says %+v, want %s (%v)", state, computed, kstatus, err)
 	}
-	disabled, err := a.scripts.Actions(a.t.Context(), u)
+	actions, err := a.scripts.Actions(a.t.Context(), u)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	var open []string
-	for _, name := range []string{"approve", "retry", "verify", "suspend", "resume"} {
-		if is, ok := disabled[name]; !ok || !is {
-			open = append(open, name)
+	for _, action := range actions {
+		if !action.Disabled {
+			open = append(open, action.Name)
 		}
 	}
-	if got := strings.Join(open, " "); got != enabled || len(disabled) != 5 {
-		a.t.Errorf("%s: the actions are %s, want %s", file, got, enabled)
-	}
-	if !*update {
-		return
-	}
-	u.SetUID("")
-	u.SetResourceVersion("")
-	u.SetManagedFields(nil)
-	text, err := yaml.Marshal(u.Object)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	text = bytes.ReplaceAll(text, []byte(a.schema.Namespace), []byte("open-webui"))
-	if err := os.WriteFile(filepath.Join(string(a.scripts), "testdata", file+".yaml"), text, 0o600); err != nil {
-		a.t.Fatal(err)
+	if got := strings.Join(open, " "); got != enabled || len(actions) != 5 {
+		a.t.Errorf("%s: the actions are %s, want %s", state, got, enabled)
 	}
 }
 
@@ -133,7 +112,7 @@ func TestArgoCD(t *testing.T) {
 	schema := apiserver.NewSchema(namespace, schemaName)
 	create(t, schema)
 	a := newArgo(t, schema)
-	const usual = "retry verify suspend"
+	const usual = "retry suspend verify"
 	a.shows("fresh", "Progressing", status.InProgressStatus, usual)
 
 	startOperatorIn(t, namespace)
@@ -157,7 +136,7 @@ func TestArgoCD(t *testing.T) {
 	a.shows("awaiting-approval", "Suspended", status.InProgressStatus, "approve "+usual)
 	a.act("suspend")
 	await(t, schema, isReason(v1alpha1.ReasonSuspended))
-	a.shows("suspended", "Suspended", status.InProgressStatus, "retry verify resume")
+	a.shows("suspended", "Suspended", status.InProgressStatus, "resume")
 	a.act("resume")
 	await(t, schema, isReason(v1alpha1.ReasonAwaitingApproval))
 	approved := a.act("approve")
@@ -185,7 +164,7 @@ func TestArgoCDStalled(t *testing.T) {
 	}
 	migrate(t, schema, "1", failure)
 	await(t, schema, isStalled("PreflightFailed"))
-	a.shows("stalled", "Degraded", status.FailedStatus, "retry verify suspend")
+	a.shows("stalled", "Degraded", status.FailedStatus, "retry suspend verify")
 	asked := a.act("retry")
 	await(t, schema, func(s v1alpha1.DatabaseSchemaStatus) bool {
 		return s.LastHandledRetry == asked.GetAnnotations()[v1alpha1.AnnotationRetry]
@@ -196,5 +175,5 @@ func TestArgoCDStalled(t *testing.T) {
 	await(t, schema, func(s v1alpha1.DatabaseSchemaStatus) bool {
 		return s.LastHandledVerify == asked.GetAnnotations()[v1alpha1.AnnotationVerify]
 	})
-	a.shows("verifying", "Healthy", status.CurrentStatus, "retry verify suspend")
+	a.shows("verifying", "Healthy", status.CurrentStatus, "retry suspend verify")
 }
