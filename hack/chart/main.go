@@ -100,13 +100,10 @@ func roles(config string, files map[string][]byte) error {
 	return nil
 }
 
-// alerts takes the alerts, where there are any.
+// alerts takes the alerts as they are.
 func alerts(config string, files map[string][]byte) error {
 	const source = "components/prometheus/rules.yaml"
 	documents, err := read(config, source)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func TestRun(t *testing.T) {
 		t.Error("a file that config/ no longer has was left")
 	}
 	for _, name := range []string{
-		"crd.yaml", "rbac/manager.yaml", "rbac/cluster-facts.yaml", "rbac/leader-election.yaml", "rbac/metrics-auth.yaml",
+		"crd.yaml", "rules.yaml", "rbac/manager.yaml", "rbac/cluster-facts.yaml", "rbac/leader-election.yaml", "rbac/metrics-auth.yaml",
 		"rbac/metrics-reader.yaml", "rbac/view.yaml", "rbac/edit.yaml", "rbac/gatekeeper.yaml", "rbac/doctor.yaml",
 		"admission/schemagate-gate-add.yaml", "admission/schemagate-gate-add-binding.yaml",
 		"admission/schemagate-gate-closed-served.yaml", "admission/schemagate-gate-keep-binding.yaml",

@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -111,21 +112,31 @@ func compareDeployments(t *testing.T, want, got *unstructured.Unstructured) {
 	}
 }
 
-// TestAlertsAsTheyAre: the alerts are handed on unrendered, with templates of
-// their own.
-func TestAlertsAsTheyAre(t *testing.T) {
+// TestSameMonitoring: the chart has Prometheus scrape, and tell of, the same as the
+// component for kustomize does. The alerts have templates of their own, which Helm
+// must not render.
+func TestSameMonitoring(t *testing.T) {
 	t.Parallel()
-	if !hasAlerts(t) {
-		return // TestEverySwitch has the chart say so
-	}
-	manifest, _ := render(t, current, "metrics: {prometheusRule: {enabled: true}}")
-	rule := find(t, objects(t, manifest), "PrometheusRule", "schemagate")
-	var want map[string]any
-	if err := yaml.Unmarshal([]byte(chartFile(t, "files/rules.yaml")), &want); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, rule.Object["spec"]); diff != "" {
-		t.Errorf("(-config +chart):\n%s", diff)
+	manifest, _ := render(t, current, "metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}")
+	ours := objects(t, manifest)
+	for _, expected := range []struct{ file, kind, name string }{
+		{"service.yaml", "Service", "schemagate-metrics"},
+		{"servicemonitor.yaml", "ServiceMonitor", "schemagate"},
+		{"prometheusrule.yaml", "PrometheusRule", "schemagate"},
+	} {
+		content, err := os.ReadFile(filepath.Join(apiserver.RepositoryRoot(), "config", "components", "prometheus", expected.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := find(t, objects(t, string(content)), expected.kind, expected.name)
+		got := find(t, ours, expected.kind, expected.name)
+		for _, object := range []*unstructured.Unstructured{want, got} {
+			unstructured.RemoveNestedField(object.Object, "spec", "selector")
+			object.SetLabels(nil)
+		}
+		if diff := cmp.Diff(essence(want), essence(got)); diff != "" {
+			t.Errorf("%s (-config +chart):\n%s", expected.kind, diff)
+		}
 	}
 }
 
