@@ -25,12 +25,9 @@ func (r *release) programs(ctx context.Context) error {
 	if _, err := r.output(ctx, "hack/licenses", r.licenses()); err != nil {
 		return err
 	}
-	prefix := "-X " + module + "/internal/version."
-	flags := "-s -w " + prefix + "version=" + r.version + " " + prefix + "commit=" + r.commit + " " +
-		prefix + "date=" + time.Unix(r.epoch, 0).UTC().Format("2006-01-02T15:04:05Z")
 	for _, p := range r.platforms {
 		_, err := r.outputWith(ctx, []string{"CGO_ENABLED=0", "GOOS=" + p.os, "GOARCH=" + p.arch},
-			"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", r.binary(p), ".")
+			"go", append(r.buildFlags(), "-o", r.binary(p), ".")...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}
@@ -76,6 +73,14 @@ func (r *release) image(ctx context.Context) error {
 		return err
 	}
 	return r.pack(r.imageArchive(), entries)
+}
+
+// buildFlags are those of the Makefile and the Dockerfile.
+func (r *release) buildFlags() []string {
+	prefix := "-X " + module + "/internal/version."
+	linker := "-s -w " + prefix + "version=" + r.version + " " + prefix + "commit=" + r.commit + " " +
+		prefix + "date=" + time.Unix(r.epoch, 0).UTC().Format("2006-01-02T15:04:05Z")
+	return []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", linker}
 }
 
 // imageName is where the image is published.

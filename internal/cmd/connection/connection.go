@@ -37,7 +37,7 @@ type Flags struct {
 // Add defines the flags on a command.
 func (f *Flags) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "database-url", "", "URL of the database: postgres://, postgresql:// or sqlite:/// (default: the environment variable "+EnvURL+")")
+	flags.StringVar(&f.url, "database-url", "", "URL of the database: postgres://…, postgresql://…, sqlite:///relative/file or sqlite:////absolute/file (default: the environment variable "+EnvURL+")")
 	flags.StringVar(&f.fields.Host, "database-host", "", "host of a PostgreSQL database, instead of a URL")
 	flags.IntVar(&f.fields.Port, "database-port", 0, "port of the host (default 5432)")
 	flags.StringVar(&f.fields.Name, "database-name", "", "name of the database on the host")
@@ -74,7 +74,7 @@ func (f *Flags) Database() (dburl.Database, error) {
 		url = os.Getenv(EnvURL)
 	}
 	if url == "" {
-		return dburl.Database{}, exit.Usage(errors.New("no database: give --database-url or the environment variable " + EnvURL))
+		return dburl.Database{}, exit.Usage(errors.New("no database: give --database-url, --database-host or the environment variable " + EnvURL))
 	}
 	d, err := dburl.Parse(url)
 	if err != nil {

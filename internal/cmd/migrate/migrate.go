@@ -74,7 +74,7 @@ where the application uses it too. It needs no superuser.`,
 	fs.BoolVar(&f.fence, "fence", false, "before a revision that older releases cannot live with, and before any way down, end idle sessions of the same role on PostgreSQL, and wait while sessions of others remain")
 	fs.StringArrayVar(&f.ignoreSessions, "ignore-session", nil, "application_name of sessions that --fence does not count; may be repeated")
 	fs.StringVar(&f.adopt, "adopt", string(migrate.AdoptAuto), "what to do with a database that the application has migrated: auto, never, or the revision to adopt it at, whatever is in its rows")
-	fs.StringVar(&f.drift, "drift", string(migrate.DriftWarn), "what a database means that is not what its revision leaves: ignore, warn, or block to refuse to migrate it")
+	fs.StringVar(&f.drift, "drift", string(migrate.DriftWarn), "what to do when tables, columns, keys or indexes are not what the applied revision leaves: ignore, warn, or block to refuse to migrate")
 	fs.BoolVar(&f.options.TakeOwnership, "take-ownership", false, "take over a database that belongs to another owner; without --owner-… nobody owns it afterwards")
 	fs.StringVar(&f.owner.Cluster, "owner-cluster", "", "cluster of the owner")
 	fs.StringVar(&f.owner.Namespace, "owner-namespace", "", "namespace of the owner")
@@ -152,7 +152,7 @@ func (f *flags) plan(ctx context.Context, cmd *cobra.Command, runner *migrate.Ru
 func (f *flags) complete(load func(string) (*embedded.Bundle, error)) (migrate.Options, error) {
 	o := f.options
 	if o.Target == "" {
-		return o, exit.Usage(errors.New("no target: give --to"))
+		return o, exit.Usage(errors.New("no target: give --to, such as --to latest"))
 	}
 	b, err := load(f.bundle)
 	if err != nil {

@@ -36,9 +36,14 @@ func newCmd(load func(string) (*embedded.Bundle, error)) *cobra.Command {
 		Long: `Plan reads a database, runs the preflight checks, and says which revisions
 migrate would apply or revert, and which of them lose data or need pods of older
 releases to stop. It changes nothing. Who owns the database, and whether
-downgrades are allowed, are questions for migrate.`,
-		Args: output.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, load) },
+downgrades are allowed, are questions for migrate.
+
+Each revision has a label: with an additive one, pods of older releases go on
+working; with a quiesce one they do, but newer ones misread or miss what they
+write from then on; with a breaking one they fail, or harm data.`,
+		Example: `  schemagate plan --database-url sqlite:///webui.db --to latest`,
+		Args:    output.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd, load) },
 	}
 	f.connection.Add(cmd)
 	f.format.Add(cmd)
@@ -52,7 +57,7 @@ downgrades are allowed, are questions for migrate.`,
 
 func (f *flags) run(cmd *cobra.Command, load func(string) (*embedded.Bundle, error)) (err error) {
 	if f.target == "" {
-		return exit.Usage(errors.New("no target: give --to"))
+		return exit.Usage(errors.New("no target: give --to, such as --to latest"))
 	}
 	b, err := load(f.bundle)
 	if err != nil {

@@ -131,7 +131,12 @@ func (d document) text(w io.Writer, database string) error {
 	case "managed":
 		fmt.Fprintf(&out, "Revision: %d (%s, application %s), birth %s\n", d.Version, d.ID, d.AppVersion, d.Birth)
 	case "empty":
-		out.WriteString("Revision: none, the database is empty\n")
+		out.WriteString("Revision: none, the database is empty")
+		if strings.HasPrefix(database, "sqlite:") {
+			// One that is not there is not created to tell, and a path is easily mistyped.
+			out.WriteString(", or there is no such file")
+		}
+		out.WriteString("\n")
 	default:
 		fmt.Fprintf(&out, "Revision: none recorded; %d tables that schemagate has not made\n", d.Tables)
 	}

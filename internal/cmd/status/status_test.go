@@ -24,7 +24,7 @@ func TestDescribe(t *testing.T) {
 		want  document
 		text  []string
 	}{
-		"empty": {migrate.State{}, document{State: "empty"}, []string{"none, the database is empty"}},
+		"empty": {migrate.State{}, document{State: "empty"}, []string{"none, the database is empty, or there is no such file\n"}},
 		"unmanaged": {
 			migrate.State{Tables: []string{"auth", "chat"}, Peewee: []string{"001_a", "002_b"}, Alembic: []string{"abc"}},
 			document{State: "unmanaged", Tables: 2, Peewee: []string{"001_a", "002_b"}, Alembic: []string{"abc"}},
@@ -65,5 +65,17 @@ func TestDescribe(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestEmptyServer: only a file can be mistyped without an error.
+func TestEmptyServer(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := (document{State: "empty"}).text(&out, "postgresql://db/openwebui"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Revision: none, the database is empty\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("the text is %q, want it to end with %q", out.String(), want)
 	}
 }
