@@ -51,8 +51,9 @@ func flagsOf(t *testing.T, text string) string {
 		if !strings.Contains(before, "CGO_ENABLED=0") {
 			t.Errorf("cgo is not switched off in %q", line)
 		}
-		flags, _, _ := strings.Cut(after, " -o ")
-		return strings.Join(strings.Fields("build "+strings.NewReplacer("'", "", `"`, "").Replace(flags)), " ")
+		words := strings.Join(strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(after)), " ")
+		flags, _, _ := strings.Cut(words, " -o ")
+		return "build " + flags
 	}
 	t.Fatalf("there is no go build in:\n%s", text)
 	return ""
