@@ -25,7 +25,7 @@ func files(t *testing.T) []string {
 
 func read(t *testing.T, file string) string {
 	t.Helper()
-	content, err := os.ReadFile(file) //nolint:gosec // of this repository
+	content, err := os.ReadFile(file)
 	must(t, err)
 	return string(content)
 }

@@ -124,7 +124,8 @@ func configuration(namespace string) (*action.Configuration, error) {
 	settings := cli.New()
 	settings.SetNamespace(namespace)
 	config := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
-	return config, config.Init(settings.RESTClientGetter(), namespace, "secret")
+	err := config.Init(settings.RESTClientGetter(), namespace, "secret")
+	return config, err
 }
 
 // install does what "helm install --create-namespace --wait" does.
@@ -146,10 +147,11 @@ type release struct {
 	values    map[string]any
 }
 
-// install does what "helm install --wait -f values.yaml --set image.tag=…" does.
-func (r release) install(t *testing.T, version string) {
+// install does what "helm install --wait -f values.yaml --set image.tag=…" does, with
+// the oldest release.
+func (r release) install(t *testing.T) {
 	t.Helper()
-	must(t, install(t.Context(), r.namespace, name, helm.Load(t, filepath.Join("testdata", "chart")), r.with(version)))
+	must(t, install(t.Context(), r.namespace, name, helm.Load(t, filepath.Join("testdata", "chart")), r.with(oldRelease)))
 }
 
 // upgrade does what "helm upgrade --wait -f values.yaml --set image.tag=…" does.

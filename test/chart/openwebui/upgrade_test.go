@@ -30,7 +30,7 @@ func TestUpgrade(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, tc.file, "")
-			w.install(t, oldRelease)
+			w.install(t)
 			w.runs(oldRelease)
 			w.use()
 			before := w.rows()
@@ -79,6 +79,11 @@ func (w *world) approved() {
 	w.approve()
 	must(w.t, <-done)
 	w.runs(oldRelease)
+	var locale string
+	must(w.t, w.db.QueryRowContext(w.t.Context(), "SELECT data->'ui'->>'default_locale' FROM config").Scan(&locale))
+	if locale != "eo" {
+		w.t.Errorf("the setting of %s is %q", oldRelease, locale)
+	}
 }
 
 // TestAdoption begins with an installation of the same chart that has migrated its
@@ -88,7 +93,7 @@ func TestAdoption(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "values.yaml", "persistence: {enabled: false}")
 	// A database as the application itself leaves it.
-	w.install(t, oldRelease)
+	w.install(t)
 	w.uninstall(t)
 	w.exec("DROP TABLE schema_migrations, schemagate_history, schemagate_owner")
 
@@ -96,7 +101,7 @@ func TestAdoption(t *testing.T) {
 	plain.values = maps.Clone(w.values)
 	delete(plain.values, "podLabels")
 	delete(plain.values, "extraResources")
-	plain.install(t, oldRelease)
+	plain.install(t)
 	w.use()
 	before := w.rows()
 
@@ -121,7 +126,7 @@ func TestSQLite(t *testing.T) {
 	t.Parallel()
 	// The application finds the file by itself and is root; the stand-in is neither.
 	w := newWorld(t, "values-sqlite.yaml", "databaseUrl: 'sqlite:////app/backend/data/webui.db'\npodSecurityContext: {runAsUser: 0}")
-	w.install(t, oldRelease)
+	w.install(t)
 	w.runs(oldRelease)
 	file, err := sql.Open("sqlite", filepath.Join(w.directory, "webui.db"))
 	must(t, err)

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -211,18 +210,8 @@ func (w *world) ready(ctx context.Context, version string) (count int, text stri
 func (w *world) approve() {
 	w.t.Helper()
 	schema := w.awaitReason(v1alpha1.ReasonAwaitingApproval)
-	asked := apimeta.FindStatusCondition(schema.Status.Conditions, v1alpha1.ConditionApprovalRequired)
-	if asked == nil {
-		w.t.Fatalf("nobody is asked: %s", describe(schema))
-	}
-	digest := approval.FindStringSubmatch(asked.Message)
-	if digest == nil {
-		w.t.Fatalf("the message does not say how to approve: %s", asked.Message)
-	}
-	w.patch(`{"metadata": {"annotations": {%q: %q}}}`, v1alpha1.AnnotationApprove, digest[1])
+	w.patch(`{"metadata": {"annotations": {%q: %q}}}`, v1alpha1.AnnotationApprove, schema.Status.Approval.Digest)
 }
-
-var approval = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) + `=([0-9a-f]+)`)
 
 // person is who manages the fields that "kubectl patch" sets.
 const person = "kubectl-patch"
@@ -249,7 +238,7 @@ func (w *world) untouched(apart ...string) {
 		managers := map[string]bool{}
 		for _, entry := range found.GetManagedFields() {
 			fields := map[string]json.RawMessage{}
-			must(w.t, json.Unmarshal(entry.FieldsV1.Raw, &fields))
+			must(w.t, json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields))
 			if _, ok := fields["f:spec"]; ok && !slices.Contains(apart, entry.Manager) {
 				managers[entry.Manager] = true
 			}
