@@ -99,7 +99,7 @@ func (r *release) build(ctx context.Context) error {
 		{"programs", r.programs},
 		{"image", r.image},
 		{"manifests", r.manifests},
-		{"chart", r.chart},
+		{"charts", r.packCharts},
 		{"krew manifest", r.krew},
 		{"notes", func(context.Context) error { return r.write("notes.md", []byte(r.notes)) }},
 		{"checksums", r.checksums},

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -50,49 +53,76 @@ func replaceOnce(text string, what *regexp.Regexp, with []byte) (string, error) 
 	return string(what.ReplaceAllLiteral([]byte(text), with)), nil
 }
 
-// chartDirectory holds the chart.
-const chartDirectory = "charts/" + name
+// charts are those of charts/.
+var charts = []string{name, name + "-gate"}
 
-// Lines of Chart.yaml that say the version. The time since which a line was so is
-// that of the chart before.
+// Lines of Chart.yaml that say the version.
 var (
 	chartVersion    = regexp.MustCompile(`(?m)^version: .*$`)
 	chartAppVersion = regexp.MustCompile(`(?m)^appVersion: .*$`)
 	chartImage      = regexp.MustCompile(`image: ghcr\.io/schemagate/schemagate:v\S+`)
 )
 
-// chart packs the chart as "helm package" does, with the version of the release.
-func (r *release) chart(context.Context) error {
-	dir := filepath.Join(r.root, chartDirectory)
-	entries, err := entriesOf(dir, name)
-	if err != nil {
-		return fmt.Errorf("reading the chart: %w", err)
+// packCharts packs the charts as "helm package" does, with the version of the
+// release.
+func (r *release) packCharts(context.Context) error {
+	for _, chart := range charts {
+		entries, err := r.chart(chart)
+		if err != nil {
+			return fmt.Errorf("the chart %s: %w", chart, err)
+		}
+		if err := r.pack(r.chartArchive(chart), entries); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// chart returns the files of a chart, without those that its .helmignore names.
+func (r *release) chart(chart string) ([]entry, error) {
+	dir := filepath.Join(r.root, "charts", chart)
+	entries, err := entriesOf(dir, chart)
+	if err != nil {
+		return nil, err
+	}
+	ignored, err := os.ReadFile(filepath.Join(dir, ".helmignore"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	patterns := append(strings.Fields(string(ignored)), ".helmignore")
+	entries = slices.DeleteFunc(entries, func(e entry) bool {
+		return slices.ContainsFunc(patterns, func(pattern string) bool {
+			matches, err := path.Match(pattern, path.Base(e.target))
+			return err == nil && matches
+		})
+	})
 	number := strings.TrimPrefix(r.version, "v")
 	for i := range entries {
-		if entries[i].target != name+"/Chart.yaml" {
+		if entries[i].target != chart+"/Chart.yaml" {
 			continue
 		}
 		content, err := os.ReadFile(entries[i].source)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		lines := map[*regexp.Regexp]string{chartVersion: "version: " + number}
+		if chart == name {
+			lines[chartAppVersion], lines[chartImage] = "appVersion: "+number, "image: "+imageName+":"+r.version
 		}
 		text := string(content)
-		for what, with := range map[*regexp.Regexp]string{
-			chartVersion: "version: " + number, chartAppVersion: "appVersion: " + number, chartImage: "image: " + imageName + ":" + r.version,
-		} {
+		for what, with := range lines {
 			if text, err = replaceOnce(text, what, []byte(with)); err != nil {
-				return fmt.Errorf("editing Chart.yaml: %w", err)
+				return nil, fmt.Errorf("editing Chart.yaml: %w", err)
 			}
 		}
 		entries[i] = entry{content: []byte(text), target: entries[i].target, mode: entries[i].mode}
 	}
-	return r.pack(r.chartArchive(), entries)
+	return entries, nil
 }
 
 // chartArchive has the name that Helm expects.
-func (r *release) chartArchive() string {
-	return name + "-" + strings.TrimPrefix(r.version, "v") + ".tgz"
+func (r *release) chartArchive(chart string) string {
+	return chart + "-" + strings.TrimPrefix(r.version, "v") + ".tgz"
 }
 
 // krew fills in the manifest of the kubectl plugin.

@@ -99,7 +99,7 @@ func TestRelease(t *testing.T) {
 	for _, file := range []string{
 		"schemagate_" + version + "_linux_" + runtime.GOARCH + ".tar.gz",
 		"schemagate_" + version + "_linux_" + runtime.GOARCH + ".tar.gz.spdx.json",
-		"schemagate_" + version + "_image.oci.tar", "schemagate-" + number + ".tgz", "install.yaml", "install-without-mutating.yaml",
+		"schemagate_" + version + "_image.oci.tar", "schemagate-" + number + ".tgz", "schemagate-gate-" + number + ".tgz", "install.yaml", "install-without-mutating.yaml",
 		"install-namespaced-open-webui.yaml", "crd.yaml", "krew-schemagate.yaml", "notes.md",
 	} {
 		if sums[file] == "" {
@@ -277,6 +277,13 @@ func checkChart(t *testing.T, out string) {
 	}
 	if err := yaml.Unmarshal(files["schemagate/Chart.yaml"], &chart); err != nil || chart.Version != number || chart.AppVersion != number {
 		t.Errorf("the chart is %+v (%v)", chart, err)
+	}
+	if len(files["schemagate/README.md.gotmpl"]) != 0 || len(files["schemagate/.helmignore"]) != 0 {
+		t.Error("the chart holds what its .helmignore names")
+	}
+	library := untar(t, read(t, out, "schemagate-gate-"+number+".tgz"))
+	if !bytes.Contains(library["schemagate-gate/Chart.yaml"], []byte("version: "+number+"\n")) || len(library["schemagate-gate/templates/_gate.tpl"]) == 0 {
+		t.Error("the library chart lacks its version or its templates")
 	}
 	if len(files["schemagate/values.yaml"]) == 0 || !bytes.Contains(files["schemagate/Chart.yaml"], []byte(imageName+":"+version)) {
 		t.Errorf("the chart holds %d files", len(files))
