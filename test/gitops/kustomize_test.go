@@ -37,7 +37,7 @@ func guide(t *testing.T) string {
 	}
 	for _, found := range block.FindAllStringSubmatch(string(content), -1) {
 		file := filepath.Join(root, found[1])
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil { //nolint:gosec // a temporary directory
 			t.Fatal(err)
 		}
 		here, err := filepath.Rel(filepath.Dir(file), repository)
@@ -45,7 +45,7 @@ func guide(t *testing.T) string {
 			t.Fatal(err)
 		}
 		text := strings.ReplaceAll(found[2], remote, here+"/")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil { //nolint:gosec // a temporary directory
 			t.Fatal(err)
 		}
 	}
