@@ -53,14 +53,10 @@ func (s *situation) turn() *situation {
 
 // at is a database that was seen at a revision.
 func (s *situation) at(version int) *situation {
-	revision, ok := s.Bundle.Revision(version)
-	if !ok {
-		s.t.Fatalf("no revision %d", version)
-	}
 	st := &s.Schema.Status
 	st.Source, st.Birth = s.Source, v1alpha1.BirthAlembic
-	st.AppliedRevision = v1alpha1.RevisionStatus{
-		Version: int32(version), ID: revision.ID, Name: revision.Name, AppVersion: revision.App.String(), //nolint:gosec // the bundle has fewer
+	if st.AppliedRevision = plan.RevisionOf(s.Bundle, version); st.AppliedRevision.Version == 0 {
+		s.t.Fatalf("no revision %d", version)
 	}
 	st.VerifiedTime = &metav1.Time{Time: s.Now}
 	return s
@@ -200,7 +196,7 @@ func TestArgoCDHealth(t *testing.T) {
 			}
 			file := filepath.Join(string(scripts), "testdata", name+".yaml")
 			if *update {
-				if err := os.WriteFile(file, got, 0o644); err != nil { //nolint:gosec // a file of the repository
+				if err := os.WriteFile(file, got, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"github.com/schemagate/schemagate/api/v1alpha1"
+	"github.com/schemagate/schemagate/internal/bundle"
 )
 
 // completeGate sets what the status says about the gates. It is the only place
@@ -23,12 +24,18 @@ func (d *decider) completeGate(decision *Decision) {
 		d.status.Serves = v1alpha1.Serves{}
 		d.status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateHeld, Reason: v1alpha1.ReasonNotInspected}
 	default:
-		d.status.Serves = v1alpha1.Serves{From: number(interval.From), To: number(interval.To)}
-		if !interval.AppFrom.IsZero() {
-			d.status.Serves.AppFrom, d.status.Serves.AppBefore = interval.AppFrom.String(), interval.AppBefore.String()
-		}
+		d.status.Serves = ServesOf(interval)
 		d.status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateOpen, Reason: v1alpha1.ReasonServing}
 	}
+}
+
+// ServesOf returns an interval as the status has it.
+func ServesOf(interval bundle.Interval) v1alpha1.Serves {
+	serves := v1alpha1.Serves{From: number(interval.From), To: number(interval.To)}
+	if !interval.AppFrom.IsZero() {
+		serves.AppFrom, serves.AppBefore = interval.AppFrom.String(), interval.AppBefore.String()
+	}
+	return serves
 }
 
 // holdDecision is what marks the hold: the plan that is under way, or the one

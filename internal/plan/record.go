@@ -66,7 +66,7 @@ func (d *decider) learn(res *result.Result) (known bool) {
 		return false
 	}
 	d.hold = false
-	d.status.AppliedRevision = d.revision(res.To)
+	d.status.AppliedRevision = RevisionOf(d.Bundle, res.To)
 	d.status.Birth = v1alpha1.Birth(res.Birth)
 	d.status.VerifiedTime = d.finish()
 	d.noticeDrift(res)

@@ -47,7 +47,7 @@ func (d *decider) resolve() *problem {
 	if d.spec.Target.Type == v1alpha1.TargetWorkload || d.spec.Target.Type == "" {
 		d.target = known
 	}
-	d.status.TargetRevision = d.revision(d.target)
+	d.status.TargetRevision = RevisionOf(d.Bundle, d.target)
 	if d.target == 0 && d.unknown > 0 {
 		return &problem{v1alpha1.ReasonUnknownAppVersion, d.unknownMessage}
 	}
@@ -143,9 +143,10 @@ func number(version int) int32 {
 	return int32(version)
 }
 
-// revision returns what the status says about a revision; nothing for none.
-func (d *decider) revision(version int) v1alpha1.RevisionStatus {
-	revision, ok := d.Bundle.Revision(version)
+// RevisionOf returns a revision of a bundle as the status has it; nothing for one
+// that the bundle does not have.
+func RevisionOf(b *bundle.Bundle, version int) v1alpha1.RevisionStatus {
+	revision, ok := b.Revision(version)
 	if !ok {
 		return v1alpha1.RevisionStatus{}
 	}

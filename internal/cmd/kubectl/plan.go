@@ -158,10 +158,7 @@ func (v *view) planPods(r *planReport, w *plan.Work) {
 	}
 	after := v.bundle.Interval(w.To, birth(v.schema), plan.Overlay(v.schema.Spec)...)
 	if after.From > 0 {
-		r.Serves = v1alpha1.Serves{From: int32(after.From), To: int32(after.To)} //nolint:gosec // order numbers of a bundle
-		if !after.AppFrom.IsZero() {
-			r.Serves.AppFrom, r.Serves.AppBefore = after.AppFrom.String(), after.AppBefore.String()
-		}
+		r.Serves = plan.ServesOf(after)
 	}
 }
 

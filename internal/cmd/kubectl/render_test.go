@@ -16,6 +16,7 @@ import (
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/naming"
+	"github.com/schemagate/schemagate/internal/plan"
 )
 
 // now is when the tests look.
@@ -48,11 +49,11 @@ func revisionOf(t *testing.T, version int) v1alpha1.RevisionStatus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, ok := b.Revision(version)
-	if !ok {
+	revision := plan.RevisionOf(b, version)
+	if revision.Version == 0 {
 		t.Fatalf("there is no revision %d", version)
 	}
-	return v1alpha1.RevisionStatus{Version: int32(version), ID: r.ID, Name: r.Name, AppVersion: r.App.String()} //nolint:gosec // an order number
+	return revision
 }
 
 // newView is a schema at revision 60, before a release that needs 73.
