@@ -21,7 +21,8 @@ import (
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
 )
 
-// programs are what a page may call, each with how its calls are checked.
+// programs are what a page may call, each with how its calls are checked. Those that
+// are not are other people's, and no module of theirs has their flags at hand.
 var programs = map[string]func(args []string) error{
 	"schemagate":     ours,
 	"bin/schemagate": ours,
