@@ -153,7 +153,7 @@ func (r *DatabaseSchemaReconciler) warnDeadlines(ctx context.Context, schema *v1
 			continue
 		}
 		if deadline := ptr.Deref(deployment.Spec.ProgressDeadlineSeconds, 600); deadline <= expected+longest {
-			r.Recorder.Eventf(schema, deployment, corev1.EventTypeWarning, "ProgressDeadlineShort", string(plan.Prepare),
+			r.Recorder.Eventf(schema, deployment, corev1.EventTypeWarning, EventProgressDeadlineShort, string(plan.Prepare),
 				"Deployment %s has a progressDeadlineSeconds of %d. Ending its pods may take %d seconds and migrations took up to %d, "+
 					"so it may be reported as failed meanwhile, though it goes on by itself. Raise it.", owner.Name, deadline, expected, longest)
 		}

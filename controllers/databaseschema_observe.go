@@ -25,6 +25,7 @@ import (
 	"github.com/schemagate/schemagate/internal/plan"
 	"github.com/schemagate/schemagate/internal/requirement"
 	"github.com/schemagate/schemagate/internal/schedgate"
+	"github.com/schemagate/schemagate/internal/superseded"
 )
 
 // +kubebuilder:rbac:groups=schemagate.dev,resources=databaseschemas,verbs=get;list;watch
@@ -172,13 +173,17 @@ func (r *DatabaseSchemaReconciler) observePods(ctx context.Context, schema *v1al
 	if err != nil {
 		return fmt.Errorf("listing labeled pods: %w", err)
 	}
-	superseded, err := r.superseded(ctx, schema, pods.Items)
+	sets, err := r.replicaSets(ctx, schema)
+	if err != nil {
+		return err
+	}
+	replaced, err := superseded.Find(ctx, r.APIReader, sets, pods.Items)
 	if err != nil {
 		return err
 	}
 	for i := range pods.Items {
 		if pod := &pods.Items[i]; pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			o.Pods = append(o.Pods, observePod(pod, isSuperseded(pod, superseded)))
+			o.Pods = append(o.Pods, observePod(pod, replaced.Has(pod)))
 		}
 	}
 	return nil

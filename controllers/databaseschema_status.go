@@ -269,9 +269,9 @@ func (r *DatabaseSchemaReconciler) announceGate(schema *v1alpha1.DatabaseSchema,
 	was, is := before != nil && strings.HasPrefix(before.Message, gateDisabled), strings.HasPrefix(after.Message, gateDisabled)
 	switch {
 	case is && !was:
-		r.Recorder.Eventf(schema, nil, corev1.EventTypeWarning, v1alpha1.ReasonGateDisabled, "OpenGate", "%s", note(after.Message))
+		r.Recorder.Eventf(schema, nil, corev1.EventTypeWarning, v1alpha1.ReasonGateDisabled, ActionOpenGate, "%s", note(after.Message))
 	case was && !is:
-		r.Recorder.Eventf(schema, nil, corev1.EventTypeNormal, v1alpha1.ReasonGateEnforced, "CloseGate",
+		r.Recorder.Eventf(schema, nil, corev1.EventTypeNormal, v1alpha1.ReasonGateEnforced, ActionCloseGate,
 			"spec.gate is Enforced again. Pods that were let in meanwhile stay until they are deleted.")
 	}
 }
@@ -284,7 +284,7 @@ func (r *DatabaseSchemaReconciler) announceAttempt(ctx context.Context, schema *
 		"revision", want.AppliedRevision.Version, "reason", entry.Result, "durationSeconds", int(duration.Seconds()))
 	if attempt.State == v1alpha1.AttemptSucceeded {
 		r.Metrics.Migrated(entry.Result, "", duration)
-		r.Recorder.Eventf(schema, nil, corev1.EventTypeNormal, "Migrated", string(plan.Record),
+		r.Recorder.Eventf(schema, nil, corev1.EventTypeNormal, EventMigrated, string(plan.Record),
 			"Job %s: the database is at revision %d (%s).", entry.Job, want.AppliedRevision.Version, want.AppliedRevision.ID)
 		return
 	}

@@ -199,10 +199,10 @@ func (r *PodGateReconciler) tell(pod *corev1.Pod, schema *v1alpha1.DatabaseSchem
 		kind = corev1.EventTypeWarning
 	}
 	if related == nil {
-		r.Recorder.Eventf(pod, nil, kind, release.Reason, "Wait", "%s", note(release.Message))
+		r.Recorder.Eventf(pod, nil, kind, release.Reason, ActionWait, "%s", note(release.Message))
 		return true
 	}
-	r.Recorder.Eventf(pod, related, kind, release.Reason, "Wait", "%s", note(release.Message))
+	r.Recorder.Eventf(pod, related, kind, release.Reason, ActionWait, "%s", note(release.Message))
 	return true
 }
 

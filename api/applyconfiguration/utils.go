@@ -60,6 +60,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ServesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SQLite"):
 		return &apiv1alpha1.SQLiteApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TableStatus"):
+		return &apiv1alpha1.TableStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Target"):
 		return &apiv1alpha1.TargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TLS"):

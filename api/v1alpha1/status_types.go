@@ -42,6 +42,16 @@ type DatabaseSchemaStatus struct {
 	// +optional
 	Drift DriftStatus `json:"drift,omitempty,omitzero"`
 
+	// tables are the largest of those that revisions of the bundle touch, when a
+	// Job looked last, the largest first: at most 8. Absent for SQLite, which keeps
+	// no count of them, and until PostgreSQL has counted them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Tables []TableStatus `json:"tables,omitempty"`
+
 	// adoptedFrom says what recorded the database's revision before it was
 	// adopted, for example "peewee 018". Absent for a database that
 	// schemagate created.
@@ -384,6 +394,26 @@ const (
 	// DirectionNone looks at the database only.
 	DirectionNone Direction = "None"
 )
+
+// TableStatus is the size of a table, as PostgreSQL estimates it since it last
+// vacuumed or analyzed the table.
+type TableStatus struct {
+	// name of the table.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// rows is the number of rows.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Rows *int64 `json:"rows,omitempty"`
+
+	// bytes of the rows and of what is stored outside of them, without indexes.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Bytes *int64 `json:"bytes,omitempty"`
+}
 
 // DriftStatus is how a live catalog differs from the expected one.
 type DriftStatus struct {

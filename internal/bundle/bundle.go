@@ -17,6 +17,7 @@ import (
 	"hash"
 	"io/fs"
 	"path"
+	"slices"
 
 	"sigs.k8s.io/yaml"
 
@@ -122,6 +123,10 @@ type Revision struct {
 	// before it, others not after it.
 	Touches []string `json:"touches"`
 
+	// Scans lists the tables of which the way up reads or writes every row that is
+	// there, in alphabetical order: how long the revision takes depends on them.
+	Scans []string `json:"scans,omitempty"`
+
 	// Label says what the revision does to older pods, and Why gives the reason.
 	Label Label  `json:"label"`
 	Why   string `json:"why"`
@@ -190,6 +195,17 @@ func Load(fsys fs.FS) (*Bundle, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// Tables returns the names of all tables that revisions touch, in alphabetical
+// order.
+func (b *Bundle) Tables() []string {
+	var names []string
+	for i := range b.Revisions {
+		names = append(names, b.Revisions[i].Touches...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Latest returns the newest revision.

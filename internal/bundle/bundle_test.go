@@ -201,6 +201,8 @@ func TestLoadRefusesManifest(t *testing.T) {
 		"touches out of order":    {"touches: [one, two]", "touches: [two, one]", "revision 1 (001): touches: one does not follow two"},
 		"touches twice":           {"touches: [one, two]", "touches: [one, one]", "revision 1 (001): touches: one does not follow one"},
 		"touches no table":        {"touches: [one, two]", "touches: [one, 'two;']", `revision 1 (001): touches: "two;" is not the name of a table`},
+		"scans out of order":      {"touches: [one, two]", "touches: [one, two]\n    scans: [two, one]", "revision 1 (001): scans: one does not follow two"},
+		"scans what it leaves":    {"touches: [one, two]", "touches: [one, two]\n    scans: [three]", "revision 1 (001): scans: three is not among the tables that it touches"},
 		"touches bookkeeping":     {"touches: [one, two]", "touches: [alembic_version]", "revision 1 (001): touches: alembic_version is bookkeeping"},
 		"unknown label":           {"label: quiesce", "label: quiet", `revision 4 (ba9876543210): label: "quiet"`},
 		"label missing":           {"    label: quiesce\n", "", `revision 4 (ba9876543210): label: ""`},

@@ -72,6 +72,7 @@ func (b *Bundle) validate() []error {
 		v.order()
 		v.judgment()
 		v.touches()
+		v.scans()
 		v.initial()
 		v.preflight(checks)
 	}
@@ -240,21 +241,33 @@ func (v *validation) sentence(field, text string) {
 }
 
 func (v *validation) touches() {
-	touches := v.revision.Touches
-	if len(touches) == 0 {
+	if len(v.revision.Touches) == 0 {
 		v.refuse("touches", "are missing")
 	}
-	for i, table := range touches {
+	v.tables("touches", v.revision.Touches)
+}
+
+func (v *validation) scans() {
+	v.tables("scans", v.revision.Scans)
+	for _, table := range v.revision.Scans {
+		if !slices.Contains(v.revision.Touches, table) {
+			v.refuse("scans", "%s is not among the tables that it touches", table)
+		}
+	}
+}
+
+// tables checks a list of tables. It has one order for all revisions, so that two
+// runners cannot lock tables crosswise.
+func (v *validation) tables(field string, names []string) {
+	for i, table := range names {
 		if !tableName.MatchString(table) {
-			v.refuse("touches", "%q is not the name of a table", table)
+			v.refuse(field, "%q is not the name of a table", table)
 		}
 		if slices.Contains(bookkeeping, table) {
-			v.refuse("touches", "%s is bookkeeping of the migration tools", table)
+			v.refuse(field, "%s is bookkeeping of the migration tools", table)
 		}
-		// One order for all revisions, so that two runners cannot lock tables
-		// crosswise.
-		if i > 0 && touches[i-1] >= table {
-			v.refuse("touches", "%s does not follow %s in alphabetical order", table, touches[i-1])
+		if i > 0 && names[i-1] >= table {
+			v.refuse(field, "%s does not follow %s in alphabetical order", table, names[i-1])
 		}
 	}
 }

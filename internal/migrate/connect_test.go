@@ -2,20 +2,12 @@ package migrate
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,92 +16,29 @@ import (
 	"github.com/schemagate/schemagate/internal/testing/postgres"
 )
 
-// authority issues certificates for a test.
-type authority struct {
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, dir, name string) *authority {
-	t.Helper()
-	a := &authority{dir: dir}
-	a.cert, a.key = a.issue(t, name, &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	})
-	return a
-}
-
-// issue writes <name>.crt and <name>.key and returns both.
-func (a *authority) issue(t *testing.T, name string, template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.write(t, name+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	a.write(t, name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key
-}
-
-// write makes a private file that belongs to the owner of its directory.
-func (a *authority) write(t *testing.T, name string, body []byte) {
-	t.Helper()
-	path := filepath.Join(a.dir, name)
-	if err := os.WriteFile(path, body, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(a.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		t.Fatal("files have no owner here")
-	}
-	if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	server := postgres.Start(t)
-	theirs := newAuthority(t, server.SocketDir(), "ca")
-	theirs.issue(t, "server", &x509.Certificate{Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"}})
-	ours := &authority{dir: t.TempDir(), cert: theirs.cert, key: theirs.key}
-	ours.issue(t, "client", &x509.Certificate{Subject: pkix.Name{CommonName: "certified"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	other := newAuthority(t, t.TempDir(), "other")
-	in := func(name string) string { return filepath.Join(server.SocketDir(), name) }
-	theirs.write(t, "hba.conf", []byte("local all all trust\nhostssl all certified all cert\nhostssl all all all scram-sha-256\n"))
-	server.Restart(t, postgres.Setting("ssl", "on"), postgres.Setting("ssl_cert_file", in("server.crt")), postgres.Setting("ssl_key_file", in("server.key")),
-		postgres.Setting("ssl_ca_file", in("ca.crt")), postgres.Setting("hba_file", in("hba.conf")))
-	server.Exec(t, "CREATE ROLE certified LOGIN SUPERUSER")
+	ours := postgres.NewAuthority(t)
+	server.ServeTLS(t, ours, "localhost")
+	server.Exec(t, "CREATE ROLE client LOGIN SUPERUSER IN ROLE "+postgres.Certified)
+	dir := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cert, key := ours.Client(t, "client")
+	ca := "&sslrootcert=" + write("ca.crt", ours.PEM)
+	clientFiles := "&sslcert=" + write("client.crt", cert) + "&sslkey=" + write("client.key", key)
+	otherCA := "&sslrootcert=" + write("other.crt", postgres.NewAuthority(t).PEM)
 	base, err := url.Parse(server.NewDatabase(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b, files := bundleOf(t, chain(1)...)
-	clientFiles := "&sslcert=" + filepath.Join(ours.dir, "client.crt") + "&sslkey=" + filepath.Join(ours.dir, "client.key")
-	otherCA := "&sslrootcert=" + filepath.Join(other.dir, "other.crt")
 	tests := map[string]struct {
 		host, query, user string
 		reason            result.Reason // empty: it connects
@@ -118,16 +47,16 @@ func TestTLS(t *testing.T) {
 		"prefer":                     {query: "sslmode=prefer"},
 		"require":                    {query: "sslmode=require"},
 		"disable":                    {query: "sslmode=disable", reason: result.ReasonAuthentication},
-		"verify-ca":                  {query: "sslmode=verify-ca&sslrootcert=" + in("ca.crt")},
-		"verify-full":                {query: "sslmode=verify-full&sslrootcert=" + in("ca.crt")},
-		"verify-full, another name":  {host: "127.0.0.1", query: "sslmode=verify-full&sslrootcert=" + in("ca.crt"), reason: result.ReasonAuthentication},
-		"verify-ca, another name":    {host: "127.0.0.1", query: "sslmode=verify-ca&sslrootcert=" + in("ca.crt")},
+		"verify-ca":                  {query: "sslmode=verify-ca" + ca},
+		"verify-full":                {query: "sslmode=verify-full" + ca},
+		"verify-full, another name":  {host: "127.0.0.1", query: "sslmode=verify-full" + ca, reason: result.ReasonAuthentication},
+		"verify-ca, another name":    {host: "127.0.0.1", query: "sslmode=verify-ca" + ca},
 		"verify-ca, another CA":      {query: "sslmode=verify-ca" + otherCA, reason: result.ReasonAuthentication},
 		"verify-full, another CA":    {query: "sslmode=verify-full" + otherCA, reason: result.ReasonAuthentication},
 		"verify-full, CA missing":    {query: "sslmode=verify-full&sslrootcert=/missing.crt", reason: result.ReasonAuthentication},
-		"client certificate":         {query: "sslmode=verify-full&sslrootcert=" + in("ca.crt") + clientFiles, user: "certified"},
-		"client certificate missing": {query: "sslmode=verify-full&sslrootcert=" + in("ca.crt"), user: "certified", reason: result.ReasonAuthentication},
-		"client certificate no file": {query: "sslmode=require&sslcert=/missing.crt&sslkey=/missing.key", user: "certified", reason: result.ReasonAuthentication},
+		"client certificate":         {query: "sslmode=verify-full" + ca + clientFiles, user: "client"},
+		"client certificate missing": {query: "sslmode=verify-full" + ca, user: "client", reason: result.ReasonAuthentication},
+		"client certificate no file": {query: "sslmode=require&sslcert=/missing.crt&sslkey=/missing.key", user: "client", reason: result.ReasonAuthentication},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

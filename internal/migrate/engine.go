@@ -27,6 +27,9 @@ type engine interface {
 	// verify returns errStale if what was read from the version tables since
 	// inspect may be from others of the same name.
 	verify(ctx context.Context, q step.Tx, facts schemaFacts) error
+	// sizes returns the largest tables of those named, the largest first, as the
+	// server estimates them. It waits for no lock.
+	sizes(ctx context.Context, q step.Tx, tables []string) ([]result.Table, error)
 	close() error
 }
 

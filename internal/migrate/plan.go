@@ -18,6 +18,9 @@ type Plan struct {
 	// From is the applied revision, or the one at which the database is adopted
 	// first; To is the target. 0 is an empty database.
 	From, To int
+	// NoFile says that there is no database file, which counts as an empty
+	// database.
+	NoFile bool
 	// Birth is the database's origin, recorded or to be.
 	Birth bundle.Birth
 	// Adopt says that the database is adopted at From.
@@ -35,6 +38,8 @@ type Plan struct {
 	// Drift is how the database differs from what its revision leaves; nothing
 	// where Options.Drift says that nothing is compared.
 	Drift []string
+	// Tables are the largest of those that revisions of the bundle touch.
+	Tables []result.Table
 	// OneTransaction says that all steps commit together.
 	OneTransaction bool
 	// Steps are the revisions to run, in order.
@@ -91,6 +96,8 @@ type baseline struct {
 
 	// drift is looked at in a managed database.
 	drift []string
+
+	tables []result.Table
 }
 
 // plan decides what to do with a database. base is where it stands.
@@ -108,7 +115,7 @@ func (p *planner) plan(state State, base baseline) (*planned, error) {
 		}
 	}
 	out := &planned{state: state, repair: base.repair, plan: Plan{
-		From: base.version, To: p.target, Birth: base.birth, Adopt: base.adopt, Stamp: base.stamp, Extra: base.extra, Drift: base.drift,
+		From: base.version, To: p.target, NoFile: state.NoFile, Birth: base.birth, Adopt: base.adopt, Stamp: base.stamp, Extra: base.extra, Drift: base.drift, Tables: base.tables,
 	}}
 	for _, a := range base.repair.Additions {
 		if !slices.Contains(out.plan.Additions, a.Object) {

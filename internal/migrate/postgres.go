@@ -229,6 +229,40 @@ func (e *postgresEngine) verify(ctx context.Context, q step.Tx, facts schemaFact
 	return nil
 }
 
+// maxSizes is how many tables a result has the sizes of. Few are large.
+const maxSizes = 8
+
+// sizes implements engine. What pg_relation_size says is truer, but it waits for
+// whoever holds the table, such as a migration.
+func (e *postgresEngine) sizes(ctx context.Context, q step.Tx, tables []string) (out []result.Table, err error) {
+	var names []string
+	for _, name := range tables {
+		names = append(names, literal(name))
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	rows, err := q.QueryContext(ctx, fmt.Sprintf(`SELECT c.relname, c.reltuples::bigint,
+			(c.relpages + coalesce(t.relpages, 0))::bigint * current_setting('block_size')::bigint AS bytes
+		FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
+		WHERE n.nspname = %s AND c.relkind = 'r' AND c.reltuples > 0 AND c.relname IN (%s)
+		ORDER BY bytes DESC, c.relname LIMIT %d`, literal(e.options.schema), strings.Join(names, ", "), maxSizes))
+	if err != nil {
+		return nil, fmt.Errorf("reading the sizes of tables: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var table result.Table
+		if err := rows.Scan(&table.Name, &table.Rows, &table.Bytes); err != nil {
+			return nil, fmt.Errorf("reading the sizes of tables: %w", err)
+		}
+		out = append(out, table)
+	}
+	return out, rows.Err()
+}
+
 // scanFacts reads names of tables, what identifies them, and their columns,
 // joined by commas.
 func scanFacts(rows *sql.Rows) (facts schemaFacts, err error) {

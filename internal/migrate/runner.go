@@ -113,7 +113,7 @@ func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 func (r *Runner) View(ctx context.Context, fn func(ctx context.Context, q step.Tx, dialect step.Dialect, schema string) error) error {
 	err := r.open(ctx, false)
 	if err == nil && r.engine == nil {
-		err = &Error{Outcome: result.Transient, Reason: result.ReasonDatabaseMissing, Message: "there is no database file of that name"}
+		err = &Error{Outcome: result.Transient, Reason: result.ReasonDatabaseMissing, Message: "there is no database file of that name: correct the path, or make it with migrate"}
 	}
 	if err == nil {
 		err = r.engine.snapshot(ctx, func(ctx context.Context, q step.Tx) error {
@@ -145,7 +145,7 @@ func (r *Runner) observe(ctx context.Context, fn func(context.Context, step.Tx, 
 		return err
 	}
 	if r.engine == nil {
-		return fn(ctx, nil, State{})
+		return fn(ctx, nil, State{NoFile: true})
 	}
 	for attempt := 1; ; attempt++ {
 		err := r.engine.snapshot(ctx, func(ctx context.Context, q step.Tx) error {
@@ -194,6 +194,11 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 		}
 		if base.drift, err = r.drift(ctx, q, base); err != nil {
 			return err
+		}
+		if base.version > 0 {
+			if base.tables, err = r.engine.sizes(ctx, q, r.options.Bundle.Tables()); err != nil {
+				return err
+			}
 		}
 		p, err := r.planner.plan(state, base)
 		if err != nil {
@@ -352,6 +357,7 @@ func (c *run) observed(p *planned, turn int) {
 	if p.plan.From > 0 {
 		c.result.Birth = string(p.plan.Birth)
 	}
+	c.result.Tables = p.plan.Tables
 	c.result.Drift = nil
 	if n := len(p.plan.Drift); n > 0 {
 		c.result.Drift = &result.Drift{Count: n, Differences: p.plan.Drift}

@@ -84,13 +84,13 @@ func TestSQLiteFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := r.Plan(t.Context())
-	if err != nil || p.From != 0 || len(p.Steps) != 2 || !p.OneTransaction {
+	if err != nil || !p.NoFile || p.From != 0 || len(p.Steps) != 2 || !p.OneTransaction {
 		t.Errorf("the plan for a file that does not exist is %+v: %v", p, err)
 	}
 	if got := r.String(); got != missing.url {
 		t.Errorf("the runner calls the database %s, want %s", got, missing.url)
 	}
-	if state, err := r.Status(t.Context()); err != nil || !state.Empty() {
+	if state, err := r.Status(t.Context()); err != nil || !state.NoFile || !state.Empty() {
 		t.Errorf("the status of a file that does not exist is %+v: %v", state, err)
 	}
 	if exists, err := sqliteExists(strings.TrimPrefix(missing.url, "sqlite:///")); err != nil || exists {

@@ -29,6 +29,9 @@ type State struct {
 	Alembic []string
 	// Tables are the tables and views, bookkeeping left out, in order.
 	Tables []string
+	// NoFile says that there is no database file, which counts as an empty
+	// database.
+	NoFile bool
 
 	dirty   bool
 	rows    int64

@@ -21,6 +21,9 @@ type Verification struct {
 	// compared. Birth is the database's origin.
 	Revision int
 	Birth    bundle.Birth
+	// NoFile says that there is no database file, which counts as an empty
+	// database.
+	NoFile bool
 	// Difference names what is missing, changed and there in addition.
 	Difference catalog.Difference
 	// Additions are the objects that Repair adds, and Refused says what keeps it
@@ -53,7 +56,7 @@ func (r *Runner) verify(ctx context.Context, q step.Tx, state State) (Verificati
 	if err != nil {
 		return Verification{}, err
 	}
-	v := Verification{Managed: state.Managed && !base.adopt, Revision: base.version, Birth: base.birth, state: state}
+	v := Verification{Managed: state.Managed && !base.adopt, Revision: base.version, Birth: base.birth, NoFile: state.NoFile, state: state}
 	if base.version == 0 {
 		return v, nil
 	}

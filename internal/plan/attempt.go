@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -163,12 +162,17 @@ func (d *decider) requireApproval(work *Work) Decision {
 	}
 }
 
-// some joins as many as a message lists.
+// some joins as many as a message lists. What are sentences in the bundle are parts
+// of one here, and go without their full stop.
 func some(texts []string) string {
-	if left := len(texts) - maxNames; left > 0 {
-		texts = append(slices.Clone(texts[:maxNames]), fmt.Sprintf("and %d more", left))
+	var out []string
+	for _, text := range texts[:min(len(texts), maxNames)] {
+		out = append(out, strings.TrimSuffix(text, "."))
 	}
-	return strings.Join(texts, "; ")
+	if left := len(texts) - maxNames; left > 0 {
+		out = append(out, fmt.Sprintf("and %d more", left))
+	}
+	return strings.Join(out, "; ")
 }
 
 // fencingPending is a drain that nothing would come of.

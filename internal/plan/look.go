@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -61,5 +62,20 @@ func (d *decider) noticeDrift(res *result.Result) {
 		if difference != "" && len(d.status.Drift.Differences) < maxDifferences {
 			d.status.Drift.Differences = append(d.status.Drift.Differences, cut(difference, 256))
 		}
+	}
+}
+
+// maxTables is how many tables the status has the sizes of.
+const maxTables = 8
+
+// noticeTables takes over how large tables are.
+func (d *decider) noticeTables(res *result.Result) {
+	d.status.Tables = nil
+	for _, table := range res.Tables {
+		known := slices.ContainsFunc(d.status.Tables, func(t v1alpha1.TableStatus) bool { return t.Name == table.Name })
+		if known || table.Name == "" || len(table.Name) > 63 || table.Rows < 0 || table.Bytes < 0 || len(d.status.Tables) == maxTables {
+			continue // no Job of ours says so
+		}
+		d.status.Tables = append(d.status.Tables, v1alpha1.TableStatus{Name: table.Name, Rows: &table.Rows, Bytes: &table.Bytes})
 	}
 }

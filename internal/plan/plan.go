@@ -291,7 +291,7 @@ func (d *decider) rebase() {
 	d.status.AppliedRevision = v1alpha1.RevisionStatus{}
 	d.status.Birth, d.status.AdoptedFrom, d.status.VerifiedTime = "", "", nil
 	d.status.Gate = v1alpha1.GateStatus{}
-	d.status.Drift = v1alpha1.DriftStatus{}
+	d.status.Drift, d.status.Tables = v1alpha1.DriftStatus{}, nil
 	d.hold = false
 }
 

@@ -36,6 +36,9 @@ func runDecided(t *testing.T, tests map[string]decided) {
 			if !strings.Contains(next.Message, tt.says) {
 				t.Errorf("the message %q does not say %q", next.Message, tt.says)
 			}
+			if strings.Contains(next.Message, "..") || strings.Contains(next.Message, ".;") {
+				t.Errorf("a sentence of the message ends twice: %q", next.Message)
+			}
 		})
 	}
 }
@@ -354,6 +357,32 @@ func TestDrift(t *testing.T) {
 		if got := c.last.Status.Drift; got.Count != test.count || len(got.Differences) != test.listed {
 			t.Errorf("%s: the drift is %+v", name, got)
 		}
+	}
+}
+
+// TestTables: what a Job says of the sizes of tables is recorded as far as it makes
+// sense, and forgotten with the database that it was about.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	res := done(60, 62)
+	res.Tables = []result.Table{{Name: "chat", Rows: 5, Bytes: 8192}, {Name: "chat", Rows: 6}, {Name: "", Rows: 1}, {Name: "user", Rows: -1}, {Name: "file", Bytes: -1}}
+	for i := range 20 {
+		res.Tables = append(res.Tables, result.Table{Name: fmt.Sprint("t", i)})
+	}
+	c := given().applied(60).gated("v0.9.6")
+	follow(
+		t, c,
+		leg{"before", nil, want{plan.Prepare, plan.Progressing, "Migrating", open60, "1: 60-62 Pending"}},
+		leg{"started", job, want{plan.StartJob, plan.Progressing, "Migrating", open60, "1: 60-62 Pending"}},
+		leg{"ended", ends(res), want{plan.Record, plan.Progressing, "Migrating", "Open 59-62", "1: 60-62 Succeeded"}},
+	)
+	got := c.last.Status.Tables
+	if len(got) != 8 || got[0].Name != "chat" || *got[0].Rows != 5 || *got[0].Bytes != 8192 || got[1].Name != "t0" {
+		t.Errorf("the tables are %+v", got)
+	}
+	c.Schema.Status, c.Source = c.last.Status, "another"
+	if got := plan.Next(c.Observed).Status.Tables; got != nil {
+		t.Errorf("of another database the tables are %+v", got)
 	}
 }
 

@@ -58,6 +58,7 @@ func (d *decider) learn(res *result.Result) (known bool) {
 		case elsewhere(res):
 			// What is recorded is not so, and nothing takes its place.
 			d.status.AppliedRevision, d.status.Birth, d.status.AdoptedFrom = v1alpha1.RevisionStatus{}, "", ""
+			d.status.Tables = nil
 			d.hold = false
 		case res.Applied == 0 && d.status.Attempt.From != nil:
 			// It did nothing, so nothing has changed.
@@ -70,6 +71,7 @@ func (d *decider) learn(res *result.Result) (known bool) {
 	d.status.Birth = v1alpha1.Birth(res.Birth)
 	d.status.VerifiedTime = d.finish()
 	d.noticeDrift(res)
+	d.noticeTables(res)
 	if d.status.Attempt.From == nil {
 		from := number(res.From)
 		d.status.Attempt.From = &from

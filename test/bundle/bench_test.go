@@ -133,6 +133,9 @@ func benchLargeHistory(b *testing.B, p place, size people.Size) {
 		b.Fatal(err)
 	}
 	statements := floors[string(p.dialect)]
+	if string(p.dialect) == "postgres" {
+		b.ReportMetric(p.megabytes(b, "chat"), "chat-MB")
+	}
 	b.ReportMetric(p.timed(b, statements[23]), "floor-23-s")
 	total, peak, output := p.measured(b, newest)
 	b.ReportMetric(total, "total-s")
@@ -167,6 +170,16 @@ func BenchmarkHeavyRevisions(b *testing.B) {
 			b.ReportMetric(0, "ns/op") // it would count loading
 		})
 	}
+}
+
+// megabytes is how large PostgreSQL keeps a table, without indexes.
+func (p place) megabytes(b *testing.B, table string) float64 {
+	b.Helper()
+	var bytes float64
+	if err := p.db.QueryRowContext(b.Context(), "SELECT pg_table_size(to_regclass($1))", table).Scan(&bytes); err != nil {
+		b.Fatal(err)
+	}
+	return bytes / 1e6
 }
 
 // measured migrates in a process of its own.

@@ -258,6 +258,45 @@ func TestKubectlApproves(t *testing.T) {
 	p.does(result.ExitRefused, []string{"of another time"}, "approve", schemaName, "--digest", digest, "--yes")
 }
 
+// TestKubectlKnowsReplacedPods: a pod of a StatefulSet that is being rolled back does
+// not decide, for plan as little as for the operator.
+func TestKubectlKnowsReplacedPods(t *testing.T) {
+	t.Parallel()
+	namespace := startOperator(t)
+	p := newViewer(t, namespace)
+	set := &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"},
+		Spec: appsv1.StatefulSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "open-webui", Image: "open-webui:0.9.6"}}},
+			},
+		},
+	}
+	create(t, set)
+	runs := func(image, revision string) {
+		t.Helper()
+		set.Status.UpdateRevision, set.Status.ObservedGeneration = revision, set.Generation
+		if err := server.Client.Status().Update(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		pod := labeledPod(namespace, image)
+		pod.Labels[appsv1.StatefulSetRevisionLabel] = revision
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+		create(t, pod)
+	}
+	runs("open-webui:0.10.0", "newer")
+	schema := apiserver.NewSchema(namespace, schemaName)
+	create(t, schema)
+	migrate(t, schema, "1", result.Result{Outcome: result.Done, From: 66, To: 66, Target: 66, Birth: "alembic", ID: "42e2978c7933", AppVersion: "0.10.0"})
+	await(t, schema, isReady)
+	p.does(0, []string{"Nothing to migrate"}, "plan", schemaName)
+	runs("open-webui:0.9.6", "older")
+	await(t, schema, isReason(v1alpha1.ReasonDowngradeRequired))
+	p.does(0, []string{v1alpha1.ReasonDowngradeRequired}, "plan", schemaName)
+}
+
 // TestKubectlReleases: only a gatekeeper opens a gate by hand, whatever else
 // somebody may do.
 func TestKubectlReleases(t *testing.T) {

@@ -238,6 +238,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: source
       type:
         scalar: string
+    - name: tables
+      type:
+        list:
+          elementType:
+            namedType: com.github.schemagate.schemagate.api.v1alpha1.TableStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: targetRevision
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.RevisionStatus
@@ -528,6 +536,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: keyFrom
       type:
         namedType: com.github.schemagate.schemagate.api.v1alpha1.ValueSource
+- name: com.github.schemagate.schemagate.api.v1alpha1.TableStatus
+  map:
+    fields:
+    - name: bytes
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
+    - name: rows
+      type:
+        scalar: numeric
 - name: com.github.schemagate.schemagate.api.v1alpha1.Target
   map:
     fields:

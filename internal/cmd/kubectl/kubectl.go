@@ -12,11 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,6 +29,7 @@ import (
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/bundle"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
+	"github.com/schemagate/schemagate/internal/cmd/output"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/version"
 	"github.com/schemagate/schemagate/migrations"
@@ -107,12 +106,7 @@ type session struct {
 }
 
 func newSession() *session {
-	return &session{config: genericclioptions.NewConfigFlags(true), now: time.Now, terminal: isTerminal, poll: time.Second}
-}
-
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	return &session{config: genericclioptions.NewConfigFlags(true), now: time.Now, terminal: output.IsTerminal, poll: time.Second}
 }
 
 // connect finds the cluster and the namespace.

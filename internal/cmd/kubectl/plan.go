@@ -32,7 +32,8 @@ func newPlanCmd(s *session) *cobra.Command {
 		Long: `Plan says which revisions the operator would apply or revert, what each does to pods
 and to data, whether pods keep running meanwhile, and which would be drained. With
 --to it answers for a release that is not rolled out yet. It decides by the rules of
-the operator, from what the cluster knows; it does not look into the database, and
+the operator, from what the cluster knows, and estimates the duration from the sizes
+of tables that the last Job has seen; it does not look into the database itself, and
 changes nothing.`,
 		Example: `  kubectl schemagate plan open-webui
   kubectl schemagate plan open-webui --to 0.11.1`,
@@ -104,10 +105,15 @@ type planReport struct {
 	Asked    bool   `json:"approvalAwaited"`
 	Digest   string `json:"digest,omitempty"`
 
-	// Tables are those that the revisions touch. How large they are the cluster
-	// does not know; SizesQuery asks PostgreSQL.
-	Tables     []string `json:"tables"`
-	SizesQuery string   `json:"sizesQuery,omitempty"`
+	// Tables are those that the revisions touch, Sizes what is known of the large
+	// ones among them since a Job looked last. SizesQuery asks PostgreSQL.
+	Tables     []string               `json:"tables"`
+	Sizes      []v1alpha1.TableStatus `json:"sizes"`
+	SizesQuery string                 `json:"sizesQuery,omitempty"`
+
+	// Estimate is how long the way up may take; absent where nothing is known of
+	// the tables that it reads.
+	Estimate *estimate `json:"estimate,omitempty"`
 
 	// Serves is what the database serves afterwards.
 	Serves v1alpha1.Serves `json:"serves,omitzero"`
@@ -118,7 +124,7 @@ func (v *view) plan(to string) planReport {
 	r := planReport{
 		Namespace: v.schema.Namespace, Name: v.schema.Name, Verdict: d.Verdict, Reason: d.Reason, Message: d.Message,
 		From: v.schema.Status.AppliedRevision, To: d.Status.TargetRevision, Direction: v1alpha1.DirectionNone,
-		Strategy: v.schema.Spec.Rollout.Strategy, Revisions: []revisionReport{}, Loss: []string{}, Drained: []podReport{}, Tables: []string{},
+		Strategy: v.schema.Spec.Rollout.Strategy, Revisions: []revisionReport{}, Loss: []string{}, Drained: []podReport{}, Tables: []string{}, Sizes: []v1alpha1.TableStatus{},
 	}
 	w := d.Work
 	if w == nil {
@@ -144,6 +150,7 @@ func (v *view) plan(to string) planReport {
 	}
 	if len(r.Revisions) > 0 {
 		r.SizesQuery = v.sizesQuery(r.Tables)
+		r.measure(v.schema.Status.Tables, w.Pending)
 		v.planPods(&r, w)
 	}
 	return r
@@ -271,8 +278,7 @@ func (r planReport) consequences(w io.Writer, p painter) {
 		add("stalled", r.Reason+": "+r.Message)
 	}
 	if r.SizesQuery != "" {
-		duration := add("duration", "follows from the size of the tables, which the cluster does not know; ask the database:")
-		duration.children = []node{line(r.SizesQuery)}
+		r.duration(add)
 	}
 	p.tree(w, n)
 }

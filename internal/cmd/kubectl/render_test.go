@@ -181,7 +181,7 @@ func TestPlanText(t *testing.T) {
 		"plan-approval": {to: "40", change: func(v *view) {
 			v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{Version: 22, ID: "c0fbf31ca0db", AppVersion: "0.3.31"}
 			v.pods = nil
-			v.schema.Status.Approval = v1alpha1.ApprovalStatus{Digest: "d5d9b0d78cfb1f0b", From: 22, To: 40}
+			v.schema.Status.Approval = v1alpha1.ApprovalStatus{Digest: "841f984e27f729bc", From: 22, To: 40}
 		}},
 		"plan-rolling": {to: "73", change: func(v *view) { v.schema.Spec.Rollout.Strategy = v1alpha1.StrategyRolling }},
 		"plan-down": {to: "50", change: func(v *view) {
@@ -191,8 +191,18 @@ func TestPlanText(t *testing.T) {
 		"plan-explicit": {to: "73", change: func(v *view) {
 			v.schema.Spec.Target = v1alpha1.Target{Type: v1alpha1.TargetRevision, Revision: "60"}
 		}},
-		"plan-sqlite":    {to: "61", change: func(v *view) { v.schema.Spec.Database.SQLite.ClaimName = "webui" }},
-		"plan-unlooked":  {to: "73", change: func(v *view) { v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{} }},
+		"plan-sqlite":   {to: "61", change: func(v *view) { v.schema.Spec.Database.SQLite.ClaimName = "webui" }},
+		"plan-unlooked": {to: "73", change: func(v *view) { v.schema.Status.AppliedRevision = v1alpha1.RevisionStatus{} }},
+		"plan-estimate": {to: "73", change: func(v *view) {
+			v.schema.Status.Tables = []v1alpha1.TableStatus{
+				{Name: "chat", Rows: new(int64(20_000)), Bytes: new(int64(88_000_000))},
+				{Name: "memory", Rows: new(int64(900)), Bytes: new(int64(400_000))},
+				{Name: "tag", Rows: new(int64(9)), Bytes: new(int64(8192))},
+			}
+		}},
+		"plan-small": {to: "61", change: func(v *view) {
+			v.schema.Status.Tables = []v1alpha1.TableStatus{{Name: "chat", Rows: new(int64(20_000)), Bytes: new(int64(88_000_000))}}
+		}},
 		"plan-suspended": {to: "63", change: func(v *view) { v.schema.Spec.Suspend = new(true) }},
 	} {
 		t.Run(name, func(t *testing.T) {

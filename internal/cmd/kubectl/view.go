@@ -15,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,6 +25,7 @@ import (
 	"github.com/schemagate/schemagate/internal/plan"
 	"github.com/schemagate/schemagate/internal/requirement"
 	"github.com/schemagate/schemagate/internal/schedgate"
+	"github.com/schemagate/schemagate/internal/superseded"
 )
 
 // view is a DatabaseSchema with everything around it.
@@ -39,8 +39,8 @@ type view struct {
 	jobs    []batchv1.Job
 	jobPods []corev1.Pod
 
-	// superseded holds the UIDs of ReplicaSets that their owner is about to replace.
-	superseded map[types.UID]bool
+	// replaced are the owners of pods that are about to be replaced.
+	replaced superseded.Owners
 
 	now time.Time
 }
@@ -116,38 +116,24 @@ func (s *session) view(ctx context.Context, schema *v1alpha1.DatabaseSchema) (*v
 	v.jobPods = jobPods.Items
 	slices.SortFunc(v.pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(v.jobs, func(a, b batchv1.Job) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
-	v.superseded, err = s.superseded(ctx, schema)
+	v.replaced, err = s.replaced(ctx, schema, v.pods)
 	return v, err
 }
 
-// revisionAnnotation is that by which Deployments number their ReplicaSets.
-const revisionAnnotation = "deployment.kubernetes.io/revision"
-
-// superseded tells ReplicaSets that are being replaced. Who may not read them
-// learns less, as a rollback is then not told from an upgrade.
-func (s *session) superseded(ctx context.Context, schema *v1alpha1.DatabaseSchema) (map[types.UID]bool, error) {
-	sets := &appsv1.ReplicaSetList{}
+// replaced tells the owners of pods that are being replaced. Who may not read
+// them learns less, as a rollback is then not told from an upgrade.
+func (s *session) replaced(ctx context.Context, schema *v1alpha1.DatabaseSchema, pods []corev1.Pod) (superseded.Owners, error) {
+	sets := &metav1.PartialObjectMetadataList{}
+	sets.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
 	err := s.client.List(ctx, sets, client.InNamespace(schema.Namespace), client.MatchingLabels{v1alpha1.LabelSchema: schema.Name})
+	if err != nil && !apierrors.IsForbidden(err) {
+		return nil, err
+	}
+	owners, err := superseded.Find(ctx, s.client, sets.Items, pods)
 	if apierrors.IsForbidden(err) {
-		return nil, nil //nolint:nilnil // nothing is known of any
+		err = nil
 	}
-	number := func(set *appsv1.ReplicaSet) int {
-		n, _ := strconv.Atoi(set.Annotations[revisionAnnotation])
-		return n
-	}
-	newest := map[types.UID]int{}
-	for i := range sets.Items {
-		if owner := metav1.GetControllerOf(&sets.Items[i]); owner != nil {
-			newest[owner.UID] = max(newest[owner.UID], number(&sets.Items[i]))
-		}
-	}
-	out := map[types.UID]bool{}
-	for i := range sets.Items {
-		if owner := metav1.GetControllerOf(&sets.Items[i]); owner != nil && number(&sets.Items[i]) < newest[owner.UID] {
-			out[sets.Items[i].UID] = true
-		}
-	}
-	return out, err
+	return owners, err
 }
 
 // job returns the Job of the attempt that the status has, and its newest pod.
@@ -265,13 +251,10 @@ func (v *view) decide(to string) plan.Decision {
 	return plan.Next(o)
 }
 
-func (v *view) observe(pod *corev1.Pod, superseded bool) plan.Pod {
+func (v *view) observe(pod *corev1.Pod, leaves bool) plan.Pod {
 	need, err := requirement.Of(pod)
-	if owner := metav1.GetControllerOf(pod); owner != nil && v.superseded[owner.UID] {
-		superseded = true
-	}
 	return plan.Pod{
-		Name: pod.Name, UID: string(pod.UID), Created: pod.CreationTimestamp.Time, Superseded: superseded,
+		Name: pod.Name, UID: string(pod.UID), Created: pod.CreationTimestamp.Time, Superseded: leaves || v.replaced.Has(pod),
 		Admitted: pod.Annotations[v1alpha1.AnnotationServedBy] != "",
 		Gated:    schedgate.Has(pod), Terminating: !pod.DeletionTimestamp.IsZero(),
 		Hold: pod.Annotations[v1alpha1.AnnotationHold], Requirement: need, Unknown: err,

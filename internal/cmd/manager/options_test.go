@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/tools/leaderelection"
+
 	"github.com/schemagate/schemagate/internal/cmd/manager"
 )
 
@@ -75,5 +77,24 @@ func TestOptionsComplete(t *testing.T) {
 	alone := manager.Options{}
 	if err := alone.Complete(); err != nil {
 		t.Errorf("Complete() without leader election = %v", err)
+	}
+}
+
+// TestTakeover: by default the longest that nobody leads after a crash is less than
+// five seconds. Whoever waits hears of the last renewal up to one pause late, and
+// tries to become the leader up to another one late.
+func TestTakeover(t *testing.T) {
+	t.Parallel()
+	times := map[string]time.Duration{}
+	cmd := manager.NewCmd()
+	for _, name := range []string{"lease-duration", "retry-period"} {
+		var err error
+		if times[name], err = cmd.Flags().GetDuration("leader-elect-" + name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pause := time.Duration((1 + leaderelection.JitterFactor) * float64(times["retry-period"]))
+	if longest := times["lease-duration"] + 2*pause; longest >= 5*time.Second {
+		t.Errorf("another replica may take %s to take over", longest)
 	}
 }

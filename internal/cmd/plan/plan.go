@@ -87,10 +87,12 @@ func (f *flags) run(cmd *cobra.Command, load func(string) (*embedded.Bundle, err
 
 // document is a plan as JSON.
 type document struct {
-	From  int    `json:"from"`
-	To    int    `json:"to"`
-	Birth string `json:"birth,omitempty"`
-	Adopt bool   `json:"adopt"`
+	// NoFile says that there is no database file, which counts as an empty database.
+	NoFile bool   `json:"noFile,omitempty"`
+	From   int    `json:"from"`
+	To     int    `json:"to"`
+	Birth  string `json:"birth,omitempty"`
+	Adopt  bool   `json:"adopt"`
 	// Stamp is the revision that the application's own tables tell.
 	Stamp          int      `json:"stamp,omitempty"`
 	Additions      []string `json:"additions,omitempty"`
@@ -117,7 +119,7 @@ type step struct {
 // Print writes a plan.
 func Print(w io.Writer, format output.Format, p *migrate.Plan) error {
 	d := document{
-		From: p.From, To: p.To, Birth: string(p.Birth), Adopt: p.Adopt, OneTransaction: p.OneTransaction, Steps: []step{},
+		NoFile: p.NoFile, From: p.From, To: p.To, Birth: string(p.Birth), Adopt: p.Adopt, OneTransaction: p.OneTransaction, Steps: []step{},
 		Stamp: p.Stamp, Additions: p.Additions, Extra: p.Extra, Drift: p.Drift,
 	}
 	for _, s := range p.Steps {
@@ -139,6 +141,10 @@ func Print(w io.Writer, format output.Format, p *migrate.Plan) error {
 
 func (d document) text(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if d.NoFile {
+		// That is no error, as migrate makes the file; but a path is easily mistyped.
+		_, _ = fmt.Fprintln(table, "There is no such file, which counts as an empty database")
+	}
 	if d.Adopt {
 		_, _ = fmt.Fprintf(table, "Adopt the database at revision %d, birth %s%s\n", d.From, d.Birth, d.told())
 		for _, object := range d.Additions {

@@ -121,6 +121,9 @@ type Result struct {
 	// the first revision of this run, and after the last one; absent if it does
 	// not, or has not been compared.
 	Drift *Drift `json:"drift,omitempty"`
+	// Tables are the largest of those that revisions of the bundle touch, the
+	// largest first; absent where the server keeps no count.
+	Tables []Table `json:"tables,omitempty"`
 	// Failure is where and why it failed; absent when done.
 	Failure *Failure `json:"failure,omitempty"`
 }
@@ -132,6 +135,15 @@ type Drift struct {
 	// Differences name tables, columns and the like; they are shortened to fit
 	// MaxBytes.
 	Differences []string `json:"differences,omitempty"`
+}
+
+// Table is a table's size, as the server estimates it.
+type Table struct {
+	Name string `json:"name"`
+	Rows int64  `json:"rows"`
+	// Bytes are those of the rows and of what is stored outside of them, without
+	// indexes.
+	Bytes int64 `json:"bytes"`
 }
 
 // Failure says where a run failed.
@@ -195,6 +207,10 @@ func (r Result) Encode() ([]byte, error) {
 		if len(line) <= MaxBytes {
 			return line, nil
 		}
+		if n := len(r.Tables); n > 0 {
+			r.Tables = r.Tables[:n/2]
+			continue
+		}
 		if r.Drift.halve() {
 			continue
 		}
@@ -228,6 +244,7 @@ func (r Result) clean() Result {
 	if r.Drift != nil {
 		r.Drift = &Drift{Count: r.Drift.Count, Differences: cleanAll(r.Drift.Differences, cleanName)}
 	}
+	r.Tables = cleanAll(r.Tables, func(t Table) Table { t.Name = cleanName(t.Name); return t })
 	if r.Failure == nil {
 		return r
 	}

@@ -50,6 +50,11 @@ func TestEncodeFits(t *testing.T) {
 				r.Failure.Checks = append(r.Failure.Checks, Check{"check", i, 1})
 			}
 		},
+		"large tables": func(r *Result) {
+			for i := range 200 {
+				r.Tables = append(r.Tables, Table{Name: fmt.Sprint(strings.Repeat("ø", 30), i), Rows: 1 << 60, Bytes: 1 << 60})
+			}
+		},
 		"endless names": func(r *Result) {
 			long := strings.Repeat("ø", 5000)
 			f := r.Failure

@@ -17,8 +17,8 @@ import (
 const smallDisk = "size=768m,mode=0700"
 
 // SmallDisk moves the data of the server to a small file system of its own, for
-// [Server.FillDisk]; the server is restarted. It needs root, as pods that mount
-// things do.
+// [Server.FillDisk]; the server is restarted. The file system goes with the server
+// that [Start] has started. It needs root, as pods that mount things do.
 func (s *Server) SmallDisk(tb testing.TB) {
 	tb.Helper()
 	s.Stop(tb)
@@ -30,11 +30,7 @@ func (s *Server) SmallDisk(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("Mounting a small disk for PostgreSQL: %v", err)
 	}
-	tb.Cleanup(func() {
-		if err := errors.Join(s.end(syscall.SIGQUIT), syscall.Unmount(data, syscall.MNT_DETACH)); err != nil {
-			tb.Errorf("Unmounting the small disk of PostgreSQL: %v", err)
-		}
-	})
+	s.mounted = data
 	ctx, cancel := context.WithTimeout(tb.Context(), initTimeout)
 	defer cancel()
 	if output, err := exec.CommandContext(ctx, "cp", "-a", aside+"/.", data).CombinedOutput(); err != nil {
@@ -44,6 +40,14 @@ func (s *Server) SmallDisk(tb testing.TB) {
 		tb.Fatalf("Removing the first data directory: %v", err)
 	}
 	s.Restart(tb)
+}
+
+// unmount removes the small file system, if there is one.
+func (s *Server) unmount() error {
+	if s.mounted == "" {
+		return nil
+	}
+	return syscall.Unmount(s.mounted, syscall.MNT_DETACH)
 }
 
 func (s *Server) ballast() string { return filepath.Join(s.dir, "data", "ballast") }

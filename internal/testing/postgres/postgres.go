@@ -53,6 +53,7 @@ type Server struct {
 	addresses []string
 	settings  []string
 	port      int
+	mounted   string // where SmallDisk has put a file system
 
 	mu      sync.Mutex
 	process *process // nil while the server is stopped
@@ -100,7 +101,7 @@ func Start(tb testing.TB, opts ...Option) *Server {
 		tb.Fatalf("Starting a PostgreSQL server: %v", err)
 	}
 	tb.Cleanup(func() {
-		if err := errors.Join(s.end(syscall.SIGQUIT), os.RemoveAll(s.dir)); err != nil {
+		if err := errors.Join(s.end(syscall.SIGQUIT), s.unmount(), os.RemoveAll(s.dir)); err != nil {
 			tb.Errorf("Removing the PostgreSQL server: %v", err)
 		}
 	})

@@ -32,6 +32,10 @@ type DatabaseSchemaStatusApplyConfiguration struct {
 	// revision leaves when a Job looked last. Absent when it did not, or when
 	// spec.policy.drift is Ignore.
 	Drift *DriftStatusApplyConfiguration `json:"drift,omitempty"`
+	// tables are the largest of those that revisions of the bundle touch, when a
+	// Job looked last, the largest first: at most 8. Absent for SQLite, which keeps
+	// no count of them, and until PostgreSQL has counted them.
+	Tables []TableStatusApplyConfiguration `json:"tables,omitempty"`
 	// adoptedFrom says what recorded the database's revision before it was
 	// adopted, for example "peewee 018". Absent for a database that
 	// schemagate created.
@@ -119,6 +123,19 @@ func (b *DatabaseSchemaStatusApplyConfiguration) WithBirth(value apiv1alpha1.Bir
 // If called multiple times, the Drift field is set to the value of the last call.
 func (b *DatabaseSchemaStatusApplyConfiguration) WithDrift(value *DriftStatusApplyConfiguration) *DatabaseSchemaStatusApplyConfiguration {
 	b.Drift = value
+	return b
+}
+
+// WithTables adds the given value to the Tables field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Tables field.
+func (b *DatabaseSchemaStatusApplyConfiguration) WithTables(values ...*TableStatusApplyConfiguration) *DatabaseSchemaStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithTables")
+		}
+		b.Tables = append(b.Tables, *values[i])
+	}
 	return b
 }
 
