@@ -2,6 +2,7 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -18,8 +19,14 @@ func NewCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
 		Short: "Show the sets of revisions in this program",
-		Args:  output.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `A bundle is the whole history of one application's database: every revision in
+order, with the files that apply it and take it back, the release that brought it,
+and what it means for pods of older releases. So far there is one, open-webui.
+
+These commands show what is compiled into this program. They need no database and
+no cluster.`,
+		Args: unknown,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newList(), newShow())
 	return cmd
@@ -40,7 +47,11 @@ func newList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the bundles",
-		Args:  output.NoArgs,
+		Long: `List shows each bundle with the number of its revisions, the newest release of
+the application that it knows, and the beginning of a digest of its manifest and
+files: where two programs show the same, they have the same revisions.`,
+		Example: `  schemagate bundle list`,
+		Args:    output.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := embedded.Load(embedded.OpenWebUI)
 			if err != nil {
@@ -69,7 +80,18 @@ func newShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show the revisions of a bundle",
-		Args:  output.NoArgs,
+		Long: `Show lists the revisions in the order in which they are applied, a line each: the
+order number and the id, both of which --to of migrate takes; the history that the
+id comes from, Peewee's or Alembic's; the first release that has it (APP); its
+label, and why it has that. With an additive revision, pods of older releases go on
+working; with a quiesce one they do, but newer ones misread or miss what they write
+from then on; with a breaking one they fail, or harm data.
+
+As JSON there is more: tables that are touched, what is lost on the way down, and
+the checks that run first.`,
+		Example: `  schemagate bundle show
+  schemagate bundle show --output json`,
+		Args: output.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := embedded.Load(name)
 			if err != nil {
@@ -87,6 +109,14 @@ func newShow() *cobra.Command {
 		},
 	}
 	format.Add(cmd)
-	cmd.Flags().StringVar(&name, "bundle", embedded.OpenWebUI, "the bundle to show")
+	cmd.Flags().StringVar(&name, "bundle", embedded.OpenWebUI, "the bundle to show; see schemagate bundle list")
 	return cmd
+}
+
+// unknown does not repeat what was typed: it may be a URL.
+func unknown(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return exit.Usage(errors.New("there is no such command: use bundle list or bundle show"))
+	}
+	return nil
 }

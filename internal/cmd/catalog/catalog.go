@@ -21,12 +21,18 @@ func NewCmd() *cobra.Command {
 	var flags connection.Flags
 	cmd := &cobra.Command{
 		Use:   "catalog",
-		Short: "Print what a database consists of",
+		Short: "Print the tables and columns of a database as JSON",
 		Long: `Catalog prints the tables, columns, keys, indexes and so on of a database as
-JSON, in the form that is compared when a database is adopted. Two databases
-with the same catalog print the same text, but for the positions of columns. It
-reads no data and leaves out the version tables.`,
-		Args: output.NoArgs,
+JSON. It is for comparing two databases with a program such as diff, and for reports
+of problems: two with the same catalog print the same text, but for the positions of
+columns. It is the form in which schemagate itself recognizes a database.
+
+To see how a database differs from what its revision leaves, use verify instead.
+
+Catalog reads no rows and changes nothing. It leaves out the version tables of the
+application and those of schemagate.`,
+		Example: `  schemagate catalog --database-url sqlite:///webui.db > catalog.json`,
+		Args:    output.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			got, err := read(cmd.Context(), &flags)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/schemagate/schemagate/internal/cmd/exit"
 )
@@ -55,14 +56,11 @@ func WriteJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// IsTerminal reports whether a writer is a terminal.
-func IsTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// IsTerminal reports whether a reader or writer is a terminal. Other devices, such as
+// /dev/null, are none.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // NoArgs refuses arguments without repeating them: one of them may be a URL

@@ -1,4 +1,6 @@
 // Package root is the command line as a whole.
+//
+//go:generate go run ./generate ../../../docs/reference/flags.md
 package root
 
 import (

@@ -3,6 +3,7 @@ package root
 import (
 	"bytes"
 	"database/sql"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,6 +80,9 @@ func TestBundle(t *testing.T) {
 	if out, code := run(t, "bundle", "show", "-o", "json"); code != 0 || !strings.HasPrefix(out, "{") {
 		t.Errorf("bundle show -o json: %d, %s", code, out)
 	}
+	if out, code := run(t, "bundle", "shwo"); code != result.ExitUsage || !strings.Contains(out, "use bundle list or bundle show") {
+		t.Errorf("bundle shwo: %d, %s", code, out)
+	}
 	if out, code := run(t, "version"); code != 0 || strings.TrimSpace(out) == "" {
 		t.Errorf("version: %d, %s", code, out)
 	}
@@ -87,7 +91,6 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// TestStatusOfNothing: looking at a SQLite file does not make it.
 // TestVerifyAndRepair damages a database, looks at it, and mends it.
 func TestVerifyAndRepair(t *testing.T) {
 	t.Parallel()
@@ -134,19 +137,36 @@ func TestVerifyAndRepair(t *testing.T) {
 	}
 }
 
-func TestStatusOfNothing(t *testing.T) {
+// TestNoFile: looking at a SQLite file does not make it, and says that it is not
+// there.
+func TestNoFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "webui.db")
-	for range 2 {
-		if out, code := run(t, "status", "--database-url", "sqlite:///"+path); code != 0 || !strings.Contains(out, "the database is empty") {
-			t.Errorf("status: %d, %s", code, out)
+	for _, command := range [][]string{
+		{"status"}, {"status"}, {"verify"}, {"repair"}, {"plan", "--to=60"}, {"migrate", "--to=60", "--dry-run"},
+	} {
+		database := "--database-url=sqlite:///" + path
+		if out, code := run(t, append(command, database)...); code != 0 || !strings.Contains(out, "there is no such file, which counts as an empty database") &&
+			!strings.Contains(out, "There is no such file, which counts as an empty database") {
+			t.Errorf("%q: %d, %s", command, code, out)
+		}
+		if out, code := run(t, append(command, database, "--output=json")...); code != 0 || !strings.Contains(out, `"noFile": true`) {
+			t.Errorf("%q as JSON: %d, %s", command, code, out)
 		}
 	}
-	if out, code := run(t, "catalog", "--database-url", "sqlite:///"+path); code != result.ExitTransient {
+	if out, code := run(t, "catalog", "--database-url", "sqlite:///"+path); code != result.ExitTransient || !strings.Contains(out, "there is no database file of that name: correct the path") {
 		t.Errorf("catalog: %d, %s", code, out)
 	}
 	if matches, err := filepath.Glob(path + "*"); err != nil || len(matches) != 0 {
-		t.Errorf("status has made %v: %v", matches, err)
+		t.Errorf("looking has made %v: %v", matches, err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"status"}, {"verify"}, {"plan", "--to=60"}} {
+		if out, code := run(t, append(command, "--database-url=sqlite:///"+path)...); code != 0 || strings.Contains(out, "no such file") {
+			t.Errorf("%q of an empty file: %d, %s", command, code, out)
+		}
 	}
 }
 

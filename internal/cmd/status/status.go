@@ -73,6 +73,8 @@ func (f *flags) run(cmd *cobra.Command, load func(string) (*embedded.Bundle, err
 
 // document is a state as JSON.
 type document struct {
+	// NoFile says that there is no database file, which counts as an empty database.
+	NoFile bool `json:"noFile,omitempty"`
 	// State is empty, managed, unmanaged (the application has migrated it, or
 	// something else is in it).
 	State      string   `json:"state"`
@@ -102,7 +104,7 @@ type owner struct {
 }
 
 func describe(b *bundle.Bundle, s migrate.State) document {
-	d := document{State: "unmanaged", Birth: string(s.Birth), Peewee: s.Peewee, Alembic: s.Alembic, Tables: len(s.Tables)}
+	d := document{NoFile: s.NoFile, State: "unmanaged", Birth: string(s.Birth), Peewee: s.Peewee, Alembic: s.Alembic, Tables: len(s.Tables)}
 	switch {
 	case s.Empty():
 		d.State = "empty"
@@ -127,16 +129,14 @@ func describe(b *bundle.Bundle, s migrate.State) document {
 func (d document) text(w io.Writer, database string) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Database: %s\n", database)
-	switch d.State {
-	case "managed":
+	switch {
+	case d.State == "managed":
 		fmt.Fprintf(&out, "Revision: %d (%s, application %s), birth %s\n", d.Version, d.ID, d.AppVersion, d.Birth)
-	case "empty":
-		out.WriteString("Revision: none, the database is empty")
-		if strings.HasPrefix(database, "sqlite:") {
-			// One that is not there is not created to tell, and a path is easily mistyped.
-			out.WriteString(", or there is no such file")
-		}
-		out.WriteString("\n")
+	case d.NoFile:
+		// It is not made to tell, and a path is easily mistyped.
+		out.WriteString("Revision: none, there is no such file, which counts as an empty database\n")
+	case d.State == "empty":
+		out.WriteString("Revision: none, the database is empty\n")
 	default:
 		fmt.Fprintf(&out, "Revision: none recorded; %d tables that schemagate has not made\n", d.Tables)
 	}

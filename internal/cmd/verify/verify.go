@@ -92,6 +92,8 @@ func (f *Flags) run(cmd *cobra.Command) (err error) {
 
 // document is a verification as JSON.
 type document struct {
+	// NoFile says that there is no database file, which counts as an empty database.
+	NoFile   bool     `json:"noFile,omitempty"`
 	Managed  bool     `json:"managed"`
 	Revision int      `json:"revision"`
 	Birth    string   `json:"birth,omitempty"`
@@ -108,7 +110,7 @@ type document struct {
 // Print writes a verification.
 func Print(w io.Writer, format output.Format, v migrate.Verification) error {
 	d := document{
-		Managed: v.Managed, Revision: v.Revision, Birth: string(v.Birth), Drifted: v.Drifted(),
+		NoFile: v.NoFile, Managed: v.Managed, Revision: v.Revision, Birth: string(v.Birth), Drifted: v.Drifted(),
 		Missing: list(v.Difference.Missing), Changed: list(v.Difference.Changed), Extra: list(v.Difference.Extra),
 		Additions: list(v.Additions), Refused: list(v.Refused), Notes: v.Empty,
 	}
@@ -124,6 +126,9 @@ func list(of []string) []string { return append([]string{}, of...) }
 func (d document) text(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	switch {
+	case d.NoFile:
+		_, _ = fmt.Fprintln(table, "There is no such file, which counts as an empty database.")
+		return table.Flush()
 	case d.Revision == 0:
 		_, _ = fmt.Fprintln(table, "The database is empty.")
 		return table.Flush()
