@@ -49,7 +49,7 @@ func buildPlatform(o options, b executable, base v1.Layer) (v1.Image, error) {
 	if err := checkBinary(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.path, err)
 	}
-	program, err := newLayer(o.created, func(t *tree) error { return t.addFile(b.path, o.entrypoint, programMode) })
+	program, err := programLayer(o, b)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func buildPlatform(o options, b executable, base v1.Layer) (v1.Image, error) {
 	img = mutate.ConfigMediaType(img, types.OCIConfigJSON)
 	img, err = mutate.Append(img,
 		mutate.Addendum{Layer: base, History: o.history("certificate authorities, user, files")},
-		mutate.Addendum{Layer: program, History: o.history("program")})
+		mutate.Addendum{Layer: program, History: o.history("program, files of its platform")})
 	if err != nil {
 		return nil, err
 	}

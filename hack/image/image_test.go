@@ -21,6 +21,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -239,6 +240,54 @@ func TestContent(t *testing.T) {
 	}
 }
 
+// TestFilesOfOnePlatform: each image has its own, and those of all.
+func TestFilesOfOnePlatform(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	args := append(bothPlatforms(t), "-layout", filepath.Join(dir, "oci"))
+	for _, file := range []string{"amd64", "arm64", "all"} {
+		writeFile(t, filepath.Join(dir, file), []byte("for "+file), 0o644)
+	}
+	args = append(args, "-file", filepath.Join(dir, "all")+"=/of/all",
+		"-file", "linux/amd64="+filepath.Join(dir, "amd64")+"=/of/one", "-file", "linux/arm64="+filepath.Join(dir, "arm64")+"=/of/one")
+	digest, err := v1.NewHash(mustRun(t, "", args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	index, err := layout.ImageIndexFromPath(filepath.Join(dir, "oci"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	platforms, err := index.ImageIndex(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := partial.FindImages(platforms, func(v1.Descriptor) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]map[string]string{}
+	for _, img := range images {
+		config, err := img.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[config.Architecture] = map[string]string{}
+		for header, content := range readImage(t, img) {
+			if strings.HasPrefix(header.Name, "of/") {
+				got[config.Architecture][header.Name] = string(content)
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]map[string]string{
+		"amd64": {"of/all": "for all", "of/one": "for amd64"},
+		"arm64": {"of/all": "for all", "of/one": "for arm64"},
+	}, got); diff != "" {
+		t.Errorf("files by platform (-want +got):\n%s", diff)
+	}
+}
+
 // readArchive returns the files in the layers of this machine's image.
 func readArchive(tb testing.TB, path string) map[*tar.Header][]byte {
 	tb.Helper()
@@ -257,6 +306,12 @@ func readArchive(tb testing.TB, path string) map[*tar.Header][]byte {
 	if config.Architecture != runtime.GOARCH {
 		tb.Errorf("archive holds the image for %s, want %s", config.Architecture, runtime.GOARCH)
 	}
+	return readImage(tb, img)
+}
+
+// readImage returns the files in the layers of an image.
+func readImage(tb testing.TB, img v1.Image) map[*tar.Header][]byte {
+	tb.Helper()
 	files := map[*tar.Header][]byte{}
 	for reader := tar.NewReader(mutate.Extract(img)); ; {
 		header, err := reader.Next()
@@ -315,6 +370,13 @@ func TestRefusals(t *testing.T) {
 		},
 		"relative entry point": {
 			args: []string{"build", "-tag", tag, "-binary", amd64, "-out", out, "-entrypoint", "hello"}, want: "-entrypoint",
+		},
+		"file for no platform": {
+			args: []string{"build", "-tag", tag, "-binary", "linux/amd64=" + amd64, "-out", out, "-file", "linux/arm64=" + arm64 + "=/a"},
+			want: "for linux/arm64, which has no -binary",
+		},
+		"file for a platform that is none": {
+			args: []string{"build", "-tag", tag, "-binary", amd64, "-out", out, "-file", "a/b/c/d=" + amd64 + "=/a"}, want: "a/b/c/d",
 		},
 		"relative target": {
 			args: []string{"build", "-tag", tag, "-binary", amd64, "-out", out, "-file", "a=b"}, want: "source=/target",

@@ -40,12 +40,18 @@ func baseLayer(o options) (v1.Layer, error) {
 			"root:x:0:0:root:/:/sbin/nologin\nnonroot:x:%d:%d:nonroot:/tmp:/sbin/nologin\n", user, user), plainMode)
 		t.addContent("/etc/group", fmt.Appendf(nil, "root:x:0:\nnonroot:x:%d:\n", user), plainMode)
 		t.entries["/tmp"] = entry{mode: temporaryMode, directory: true}
-		for _, f := range o.files {
-			if err := t.addAll(f.source, f.target); err != nil {
-				return fmt.Errorf("adding %s: %w", f.source, err)
-			}
+		return t.addFiles(o.files, func(f file) bool { return f.platform == nil })
+	})
+}
+
+// programLayer holds what differs by platform.
+func programLayer(o options, b executable) (v1.Layer, error) {
+	return newLayer(o.created, func(t *tree) error {
+		err := t.addFiles(o.files, func(f file) bool { return f.platform != nil && f.platform.Equals(b.platform) })
+		if err != nil {
+			return err
 		}
-		return nil
+		return t.addFile(b.path, o.entrypoint, programMode)
 	})
 }
 
@@ -90,6 +96,19 @@ func (t *tree) addFile(source, target string, mode int64) error {
 		return err
 	}
 	t.addContent(target, content, mode)
+	return nil
+}
+
+// addFiles adds those that are wanted.
+func (t *tree) addFiles(files []file, wanted func(file) bool) error {
+	for _, f := range files {
+		if !wanted(f) {
+			continue
+		}
+		if err := t.addAll(f.source, f.target); err != nil {
+			return fmt.Errorf("adding %s: %w", f.source, err)
+		}
+	}
 	return nil
 }
 

@@ -9,7 +9,8 @@
 // writes an OCI image layout with all platforms and a docker-archive, which
 // "ctr images import" and "docker load" read, with that of this machine. The
 // image holds the binary, which is its entry point, certificate authorities,
-// the user that runs it (65532:65532), and what -file adds.
+// the user that runs it (65532:65532), and what -file adds to all platforms or
+// to one.
 //
 // All files carry the time in SOURCE_DATE_EPOCH, in seconds since 1970; the
 // default is 0.
@@ -24,6 +25,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,6 +86,7 @@ type executable struct {
 
 // file is what goes into the image from the machine that builds it.
 type file struct {
+	platform       *v1.Platform // nil for all
 	source, target string
 }
 
@@ -96,7 +99,7 @@ func parse(args []string, epoch string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.archive, "out", "", "docker-archive `file` to write, with the platform of this machine")
 	flags.StringVar(&o.layout, "layout", "", "OCI layout `directory` to write, with all platforms")
 	flags.Func("binary", "static program as `[platform=]path`; once per platform, by default linux and this machine's architecture", o.addBinary)
-	flags.Func("file", "file or directory to add as `source=/target`; may be repeated", o.addFile)
+	flags.Func("file", "file or directory to add as `[platform=]source=/target`, by default for all platforms; may be repeated", o.addFile)
 	flags.Func("annotation", "`key=value` for the image's annotations and labels; may be repeated", o.addAnnotation)
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -106,6 +109,9 @@ func parse(args []string, epoch string, stderr io.Writer) (options, error) {
 	}
 	if len(o.binaries) == 0 {
 		return o, errors.New("-binary is missing")
+	}
+	if err := o.checkFiles(); err != nil {
+		return o, err
 	}
 	if o.archive == "" && o.layout == "" {
 		return o, errors.New("-out and -layout are missing: nothing to write")
@@ -155,11 +161,32 @@ func (o *options) addBinary(value string) error {
 }
 
 func (o *options) addFile(value string) error {
-	source, target, found := strings.Cut(value, "=")
-	if !found || !path.IsAbs(target) {
-		return fmt.Errorf("%q is not of the form source=/target", value)
+	rest, target := value, ""
+	if i := strings.LastIndex(value, "="); i >= 0 {
+		rest, target = value[:i], value[i+1:]
 	}
-	o.files = append(o.files, file{source: source, target: path.Clean(target)})
+	if !path.IsAbs(target) {
+		return fmt.Errorf("%q is not of the form [platform=]source=/target", value)
+	}
+	f := file{source: rest, target: path.Clean(target)}
+	if platform, source, found := strings.Cut(rest, "="); found {
+		parsed, err := v1.ParsePlatform(platform)
+		if err != nil {
+			return err
+		}
+		f.platform, f.source = parsed, source
+	}
+	o.files = append(o.files, f)
+	return nil
+}
+
+// checkFiles refuses files that would be in no image.
+func (o *options) checkFiles() error {
+	for _, f := range o.files {
+		if f.platform != nil && !slices.ContainsFunc(o.binaries, func(b executable) bool { return b.platform.Equals(*f.platform) }) {
+			return fmt.Errorf("-file adds %s for %s, which has no -binary", f.source, f.platform)
+		}
+	}
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (r *release) image(ctx context.Context) error {
 		"-file", r.licenses() + "=/licenses", "-layout", layout,
 	}
 	for _, p := range r.images() {
-		args = append(args, "-binary", p.String()+"="+r.binary(p))
+		args = append(args, "-binary", p.String()+"="+r.binary(p), "-file", p.String()+"="+r.artifact(r.sbomFile(p))+"="+sbomInImage)
 	}
 	for _, annotation := range []string{
 		"title=" + name, "description=Keeps pods from starting against a database schema they cannot use",

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -112,6 +113,7 @@ func TestRelease(t *testing.T) {
 	}
 	t.Run("archives", func(t *testing.T) { t.Parallel(); checkArchives(t, out) })
 	t.Run("SBOM", func(t *testing.T) { t.Parallel(); checkSBOM(t, out) })
+	t.Run("SBOM in the image", func(t *testing.T) { t.Parallel(); checkSBOMInImage(t, out) })
 	t.Run("manifests", func(t *testing.T) { t.Parallel(); checkManifests(t, out) })
 	t.Run("chart", func(t *testing.T) { t.Parallel(); checkChart(t, out) })
 	t.Run("krew", func(t *testing.T) { t.Parallel(); checkKrew(t, out) })
@@ -144,12 +146,17 @@ func checkSums(t *testing.T, dir, list string) map[string]string {
 // untar returns the files of an archive.
 func untar(t *testing.T, content string) map[string][]byte {
 	t.Helper()
-	files := map[string][]byte{}
 	compressed, err := gzip.NewReader(strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive := tar.NewReader(compressed)
+	return readTar(t, compressed)
+}
+
+func readTar(t *testing.T, content io.Reader) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	archive := tar.NewReader(content)
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -235,6 +242,40 @@ func checkSBOM(t *testing.T, out string) {
 	}
 }
 
+// checkSBOMInImage looks into the layers of each platform's image.
+func checkSBOMInImage(t *testing.T, out string) {
+	t.Helper()
+	files := readTar(t, strings.NewReader(read(t, out, "schemagate_"+version+"_image.oci.tar")))
+	type descriptor struct {
+		Digest   string
+		Platform struct{ OS, Architecture string }
+	}
+	parse := func(file string) (content struct{ Manifests, Layers []descriptor }) {
+		t.Helper()
+		if err := json.Unmarshal(files[file], &content); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		return content
+	}
+	blob := func(d descriptor) string { return "blobs/" + strings.ReplaceAll(d.Digest, ":", "/") }
+	images := parse(blob(parse("index.json").Manifests[0])).Manifests
+	if len(images) != 1 {
+		t.Fatalf("the image is for %d platforms, want 1", len(images))
+	}
+	for _, image := range images {
+		var found []string
+		for _, layer := range parse(blob(image)).Layers {
+			if content, ok := untar(t, string(files[blob(layer)]))["sbom/schemagate.spdx.json"]; ok {
+				found = append(found, string(content))
+			}
+		}
+		beside := read(t, out, "schemagate_"+version+"_"+image.Platform.OS+"_"+image.Platform.Architecture+".tar.gz.spdx.json")
+		if diff := cmp.Diff([]string{beside}, found); diff != "" {
+			t.Errorf("the SBOM in the image for %s (-beside the archive +in the image):\n%s", image.Platform.Architecture, diff)
+		}
+	}
+}
+
 func sums(t *testing.T, out string) map[string]string {
 	t.Helper()
 	return checkSums(t, out, read(t, out, checksumFile))
@@ -290,21 +331,27 @@ func checkChart(t *testing.T, out string) {
 	}
 }
 
+// checkKrew compares the manifest with the archives that it names. It does not run
+// krew.
 func checkKrew(t *testing.T, out string) {
 	t.Helper()
 	var manifest struct {
-		Spec struct {
-			Version   string
-			Platforms []struct {
+		APIVersion, Kind string
+		Metadata         struct{ Name string }
+		Spec             struct {
+			Version, ShortDescription string
+			Platforms                 []struct {
 				Selector         struct{ MatchLabels map[string]string }
 				URI, SHA256, Bin string
+				Files            []krewFile
 			}
 		}
 	}
 	if err := yaml.Unmarshal([]byte(read(t, out, "krew-schemagate.yaml")), &manifest); err != nil {
 		t.Fatal(err)
 	}
-	if manifest.Spec.Version != version || len(manifest.Spec.Platforms) != 1 {
+	if manifest.APIVersion != "krew.googlecontainertools.github.com/v1alpha2" || manifest.Kind != "Plugin" || manifest.Metadata.Name != name ||
+		manifest.Spec.Version != version || manifest.Spec.ShortDescription == "" || len(manifest.Spec.Platforms) != 1 {
 		t.Errorf("the manifest is %+v", manifest)
 	}
 	for _, p := range manifest.Spec.Platforms {
@@ -312,5 +359,23 @@ func checkKrew(t *testing.T, out string) {
 		if p.SHA256 == "" || p.SHA256 != sums(t, out)[file] || !strings.HasPrefix(p.Bin, "schemagate") || p.Selector.MatchLabels["os"] == "" {
 			t.Errorf("krew is told %+v", p)
 		}
+		checkInstalled(t, untar(t, read(t, out, file)), p.Bin, p.Files)
+	}
+}
+
+// krewFile is what krew takes out of an archive.
+type krewFile struct{ From, To string }
+
+func checkInstalled(t *testing.T, archive map[string][]byte, program string, files []krewFile) {
+	t.Helper()
+	installed := map[string]bool{}
+	for _, f := range files {
+		if len(archive[f.From]) == 0 || f.To != "." {
+			t.Errorf("krew is told to install %q to %q, and the archive has %d bytes of it", f.From, f.To, len(archive[f.From]))
+		}
+		installed[f.From] = true
+	}
+	if diff := cmp.Diff(map[string]bool{program: true, "LICENSE": true}, installed); diff != "" {
+		t.Errorf("what krew installs (-want +got):\n%s", diff)
 	}
 }

@@ -69,8 +69,14 @@ func (r *release) sbom(p platform) error {
 		return err
 	}
 	out.WriteByte('\n')
-	return r.write(r.archive(p)+".spdx.json", out.Bytes())
+	return r.write(r.sbomFile(p), out.Bytes())
 }
+
+// sbomFile is the name of the SBOM of a platform's archive.
+func (r *release) sbomFile(p platform) string { return r.archive(p) + ".spdx.json" }
+
+// sbomInImage is where each image has the SBOM of its program.
+const sbomInImage = "/sbom/" + name + ".spdx.json"
 
 // noAssertion is SPDX's word for what nobody has looked into.
 const noAssertion = "NOASSERTION"
