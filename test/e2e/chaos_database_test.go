@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -77,4 +78,20 @@ func (c *chaos) readOnly() {
 	c.server.Standby(c.t)
 	c.midway()
 	c.server.Promote(c.t)
+}
+
+// pooled puts PgBouncer between, has it crash in the middle of a migration, and
+// takes it away again. Pods that were started with it keep their connections
+// through it.
+func (c *chaos) pooled(mode postgres.PoolMode) {
+	host := os.Getenv(hostAddressEnv)
+	bouncer := postgres.StartPgBouncer(c.t, c.server, mode, host)
+	c.secret(map[string]string{"DATABASE_URL": at(c.t, bouncer.URL(c.t, c.url), host)})
+	c.midway()
+	bouncer.Kill(c.t)
+	c.wait(time.Duration(c.rng.IntN(3000)) * time.Millisecond)
+	bouncer.Restart(c.t)
+	c.settled("with PgBouncer between")
+	c.secret(map[string]string{"DATABASE_URL": c.url})
+	c.midway()
 }

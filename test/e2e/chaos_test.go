@@ -249,6 +249,8 @@ func (c *chaos) all() []round {
 		round{"read-only", (*chaos).readOnly},
 		round{"no connection is left", (*chaos).crowd},
 		round{"the disk is full", (*chaos).fill},
+		round{"PgBouncer between, by session", func(c *chaos) { c.pooled(postgres.PoolSession) }},
+		round{"PgBouncer between, by transaction", func(c *chaos) { c.pooled(postgres.PoolTransaction) }},
 		round{"clocks jump ahead", func(c *chaos) { c.jump(time.Hour, time.Hour) }},
 		round{"clocks jump back", func(c *chaos) { c.jump(-time.Hour, -time.Hour) }},
 		round{"clocks disagree", func(c *chaos) { c.jump(time.Hour, -time.Hour) }},

@@ -131,22 +131,31 @@ func build(t *testing.T, directory string) []*unstructured.Unstructured {
 	return manifests(t, out)
 }
 
-// TestWaves: the schema comes before the Deployment, and no hook among them.
+// TestWaves: the schema comes before the Deployment where it names the release itself,
+// and nowhere else. No hook is among them.
 func TestWaves(t *testing.T) {
 	t.Parallel()
 	ensureNamespace(t, "open-webui")
-	waves := map[string]string{}
-	for _, object := range build(t, filepath.Join(integrations, "argocd", "examples", "app")) {
-		waves[object.GetKind()] = object.GetAnnotations()["argocd.argoproj.io/sync-wave"]
-		for _, hook := range []string{"argocd.argoproj.io/hook", "helm.sh/hook"} {
-			if _, ok := object.GetAnnotations()[hook]; ok {
-				t.Errorf("%s is a hook", object.GetKind())
+	for directory, want := range map[string]struct{ target, schema, deployment string }{
+		"app":   {},
+		"waves": {target: "AppVersion", schema: "-1", deployment: "0"},
+	} {
+		waves, target := map[string]string{}, ""
+		for _, object := range build(t, filepath.Join(integrations, "argocd", "examples", directory)) {
+			waves[object.GetKind()] = object.GetAnnotations()["argocd.argoproj.io/sync-wave"]
+			if object.GetKind() == "DatabaseSchema" {
+				target, _, _ = unstructured.NestedString(object.Object, "spec", "target", "type")
 			}
+			for _, hook := range []string{"argocd.argoproj.io/hook", "helm.sh/hook"} {
+				if _, ok := object.GetAnnotations()[hook]; ok {
+					t.Errorf("%s: %s is a hook", directory, object.GetKind())
+				}
+			}
+			accepted(t, object)
 		}
-		accepted(t, object)
-	}
-	if waves["DatabaseSchema"] != "-1" || waves["Deployment"] != "0" {
-		t.Errorf("the waves are %v", waves)
+		if len(waves) != 2 || waves["DatabaseSchema"] != want.schema || waves["Deployment"] != want.deployment || target != want.target {
+			t.Errorf("%s: the waves are %v, the target %q", directory, waves, target)
+		}
 	}
 }
 
