@@ -17,38 +17,29 @@ import (
 	"github.com/schemagate/schemagate/test/chart/internal/helm"
 )
 
-// TestServerDryRun has the API server judge what the chart renders with every switch
-// turned. Kinds of the Prometheus operator it does not know; the tests beside have
-// decoded these strictly.
-func TestServerDryRun(t *testing.T) {
-	for _, name := range []string{"schemagate-system", "dry-run"} {
-		err := admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			t.Fatal(err)
-		}
-	}
-	for name, values := range map[string]string{
-		"defaults":        "",
-		"no CRD":          "crds: {enabled: false}",
-		"CRD not kept":    "crds: {keep: false}",
-		"no mutating":     "admissionPolicies: {mutating: false}",
-		"no policies":     "admissionPolicies: {enabled: false}",
-		"one namespace":   "watchNamespaces: [dry-run]",
-		"no roles":        "rbac: {create: false}",
-		"no people":       "rbac: {aggregate: false, gatekeeper: false}",
-		"default account": "serviceAccount: {create: false}",
-		"no budget":       "podDisruptionBudget: {enabled: false}",
-		"no metrics":      "metrics: {enabled: false}",
-		"no Service":      "metrics: {service: {enabled: false}}",
-		"readers":         "metrics: {readers: [{kind: ServiceAccount, name: prometheus, namespace: monitoring}]}",
-		"network": `
+// switches are values of the chart, one turned after the other.
+var switches = map[string]string{
+	"defaults":        "",
+	"no CRD":          "crds: {enabled: false}",
+	"CRD not kept":    "crds: {keep: false}",
+	"no mutating":     "admissionPolicies: {mutating: false}",
+	"no policies":     "admissionPolicies: {enabled: false}",
+	"one namespace":   "watchNamespaces: [dry-run]",
+	"no roles":        "rbac: {create: false}",
+	"no people":       "rbac: {aggregate: false, gatekeeper: false}",
+	"default account": "serviceAccount: {create: false}",
+	"no budget":       "podDisruptionBudget: {enabled: false}",
+	"no metrics":      "metrics: {enabled: false}",
+	"no Service":      "metrics: {service: {enabled: false}}",
+	"readers":         "metrics: {readers: [{kind: ServiceAccount, name: prometheus, namespace: monitoring}]}",
+	"network": `
 networkPolicy:
   enabled: true
   metricsFrom: [{namespaceSelector: {}}]
   apiServerTo: [{ipBlock: {cidr: 10.0.0.1/32}}]
   extraEgress: [{ports: [{port: 4317}]}]
 `,
-		"how it runs": `
+	"how it runs": `
 image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}
 imagePullSecrets: [{name: pull}]
 extraArgs: [--admission-policies-interval=1m]
@@ -61,7 +52,19 @@ tolerations: [{key: infra, operator: Exists}]
 topologySpreadConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}]
 podDisruptionBudget: {maxUnavailable: 50%}
 `,
-	} {
+}
+
+// TestServerDryRun has the API server judge what the chart renders with every switch
+// turned. Kinds of the Prometheus operator it does not know; the tests beside have
+// decoded these strictly.
+func TestServerDryRun(t *testing.T) {
+	for _, name := range []string{"schemagate-system", "dry-run"} {
+		err := admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
+	for name, values := range switches {
 		t.Run(name, func(t *testing.T) {
 			c, merged := current(t, values)
 			rendered, err := helm.Render(c, "v1.37.2", merged)
