@@ -19,10 +19,11 @@ import (
 
 	"github.com/schemagate/schemagate/internal/cmd/root"
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
+	"github.com/schemagate/schemagate/internal/testing/pages"
 )
 
-// programs are what a page may call, each with how its calls are checked. Those that
-// are not are other people's, and no module of theirs has their flags at hand.
+// programs are what a page may call, each with how its calls are checked here. The
+// tests that run the pages find out about the others.
 var programs = map[string]func(args []string) error{
 	"schemagate":     ours,
 	"bin/schemagate": ours,
@@ -30,7 +31,7 @@ var programs = map[string]func(args []string) error{
 	"helm":           chart,
 	"make":           target,
 	"go":             unchecked,
-	"psql":           unchecked, // the statements of the runbooks were tried by hand
+	"psql":           unchecked,
 	"pg_dump":        unchecked,
 	"sqlite3":        unchecked,
 	"curl":           unchecked,
@@ -108,14 +109,14 @@ func target(args []string) error {
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	calls, used := 0, map[string]bool{}
-	for _, p := range pages(t) {
-		for _, b := range p.blocks {
-			if b.language != "console" && b.language != "shell" {
+	for _, p := range pages.All(t) {
+		for _, b := range p.Blocks {
+			if b.Language != "console" && b.Language != "shell" {
 				continue
 			}
-			parsed, err := syntax.NewParser(syntax.KeepComments(false)).Parse(strings.NewReader(b.text), b.page)
+			parsed, err := syntax.NewParser(syntax.KeepComments(false)).Parse(strings.NewReader(b.Text), b.Page)
 			if err != nil {
-				t.Errorf("%s:%d: %v", b.page, b.line, err)
+				t.Errorf("%s:%d: %v", b.Page, b.Line, err)
 				continue
 			}
 			syntax.Walk(parsed, func(node syntax.Node) bool {
@@ -128,9 +129,9 @@ func TestCommands(t *testing.T) {
 				check := programs[args[0]]
 				used[args[0]] = true
 				if check == nil {
-					t.Errorf("%s:%d: nobody checks calls of %q", b.page, b.line, args[0])
+					t.Errorf("%s:%d: nobody checks calls of %q", b.Page, b.Line, args[0])
 				} else if err := check(args[1:]); err != nil {
-					t.Errorf("%s:%d: %s: %v", b.page, b.line, strings.Join(args, " "), err)
+					t.Errorf("%s:%d: %s: %v", b.Page, b.Line, strings.Join(args, " "), err)
 				}
 				return true
 			})

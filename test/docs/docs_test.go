@@ -5,118 +5,16 @@ package docs_test
 
 import (
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
+	"github.com/schemagate/schemagate/internal/testing/pages"
 )
-
-// page is a Markdown file of the repository.
-type page struct {
-	path   string // from the root of the repository
-	lines  []string
-	blocks []block
-	// anchors are those of its headings.
-	anchors []string
-}
-
-// block is a fenced block of a page.
-type block struct {
-	page     string
-	line     int // of its first line, counted from 1
-	language string
-	text     string
-}
-
-// pages reads all pages that belong to the repository, committed or not.
-func pages(t *testing.T) map[string]*page {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md")
-	command.Dir = apiserver.RepositoryRoot()
-	list, err := command.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]*page{}
-	for file := range strings.SplitSeq(strings.TrimSpace(string(list)), "\n") {
-		content, err := os.ReadFile(filepath.Join(apiserver.RepositoryRoot(), filepath.FromSlash(file)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[file] = parse(t, file, string(content))
-	}
-	if len(found) < 20 {
-		t.Fatalf("only %d pages were found", len(found))
-	}
-	return found
-}
-
-var (
-	fence   = regexp.MustCompile("^\\s*```\\s*(\\S*)")
-	heading = regexp.MustCompile(`^#{1,6}\s+(.*?)\s*#*$`)
-	anchor  = regexp.MustCompile(`<a (?:id|name)="([^"]+)"`)
-)
-
-func parse(t *testing.T, file, content string) *page {
-	t.Helper()
-	p := &page{path: file}
-	var open *block
-	for i, line := range strings.Split(content, "\n") {
-		if match := fence.FindStringSubmatch(line); match != nil {
-			if open == nil {
-				open = &block{page: file, line: i + 2, language: match[1]}
-				continue
-			}
-			p.blocks = append(p.blocks, *open)
-			open = nil
-			continue
-		}
-		if open != nil {
-			open.text += line + "\n"
-			continue
-		}
-		p.lines = append(p.lines, line)
-		if match := heading.FindStringSubmatch(line); match != nil {
-			p.anchors = append(p.anchors, slug(match[1], p.anchors))
-		}
-		for _, match := range anchor.FindAllStringSubmatch(line, -1) {
-			p.anchors = append(p.anchors, match[1])
-		}
-	}
-	if open != nil {
-		t.Errorf("%s:%d: the block does not end", file, open.line)
-	}
-	return p
-}
-
-// slug is the anchor that GitHub gives a heading: lower case, without punctuation,
-// with hyphens for spaces, and numbered where it is there already.
-func slug(heading string, before []string) string {
-	heading = link.ReplaceAllString(heading, "$1")
-	var out strings.Builder
-	for _, r := range strings.ToLower(heading) {
-		switch {
-		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
-			out.WriteRune(r)
-		case r == ' ':
-			out.WriteByte('-')
-		}
-	}
-	name := out.String()
-	for n := 1; slices.Contains(before, name); n++ {
-		name = out.String() + "-" + string(rune('0'+n))
-	}
-	return name
-}
-
-// link is a Markdown link: its text and where it leads.
-var link = regexp.MustCompile(`\[([^\]]*)\]\(([^()\s]+)\)`)
 
 // own leads to the repository by its address.
 var own = regexp.MustCompile(`^https://github\.com/schemagate/schemagate/(?:blob|tree)/main/`)
@@ -125,10 +23,10 @@ var own = regexp.MustCompile(`^https://github\.com/schemagate/schemagate/(?:blob
 // heading in one.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	all := pages(t)
+	all := pages.All(t)
 	checked := 0
 	for _, p := range all {
-		for _, match := range link.FindAllStringSubmatch(strings.Join(p.lines, "\n"), -1) {
+		for _, match := range pages.Link.FindAllStringSubmatch(strings.Join(p.Lines, "\n"), -1) {
 			target := match[2]
 			if rest := own.ReplaceAllString(target, ""); rest != target {
 				target = "/" + rest
@@ -138,7 +36,7 @@ func TestLinks(t *testing.T) {
 			}
 			checked++
 			if problem := follow(all, p, target); problem != "" {
-				t.Errorf("%s: the link to %s: %s", p.path, match[2], problem)
+				t.Errorf("%s: the link to %s: %s", p.Path, match[2], problem)
 			}
 		}
 	}
@@ -147,15 +45,15 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func follow(all map[string]*page, from *page, target string) string {
+func follow(all map[string]*pages.Page, from *pages.Page, target string) string {
 	file, at, _ := strings.Cut(target, "#")
 	switch {
 	case file == "":
-		file = from.path
+		file = from.Path
 	case strings.HasPrefix(file, "/"):
 		file = strings.TrimPrefix(file, "/")
 	default:
-		file = path.Join(path.Dir(from.path), file)
+		file = path.Join(path.Dir(from.Path), file)
 	}
 	info, err := os.Stat(filepath.Join(apiserver.RepositoryRoot(), filepath.FromSlash(file)))
 	if err != nil {
@@ -171,8 +69,8 @@ func follow(all map[string]*page, from *page, target string) string {
 	if to == nil {
 		return file + " is no page, so it has no headings"
 	}
-	if !slices.Contains(to.anchors, at) {
-		return "there is no such heading; there are " + strings.Join(to.anchors, ", ")
+	if !slices.Contains(to.Anchors, at) {
+		return "there is no such heading; there are " + strings.Join(to.Anchors, ", ")
 	}
 	return ""
 }
@@ -191,11 +89,11 @@ var languages = map[string]string{
 func TestLanguages(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, p := range pages(t) {
-		for _, b := range p.blocks {
-			seen[b.language] = true
-			if languages[b.language] == "" {
-				t.Errorf("%s:%d: the language of the block is %q: use one of those that are checked, or text", b.page, b.line, b.language)
+	for _, p := range pages.All(t) {
+		for _, b := range p.Blocks {
+			seen[b.Language] = true
+			if languages[b.Language] == "" {
+				t.Errorf("%s:%d: the language of the block is %q: use one of those that are checked, or text", b.Page, b.Line, b.Language)
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
+	"github.com/schemagate/schemagate/internal/testing/pages"
 )
 
 var server *apiserver.Server
@@ -38,14 +39,14 @@ var elsewhere = map[string]string{
 }
 
 // TestManifests has every manifest checked by an API server as if it were created,
-// strictly. What has no kind is values or a part of a manifest, and only parsed.
+// strictly. What has no kind is a part of one, or values: TestParts has those.
 func TestManifests(t *testing.T) {
 	t.Parallel()
 	namespace := server.NewNamespace(t)
 	created, used := 0, map[string]bool{}
-	for _, p := range pages(t) {
-		for _, b := range p.blocks {
-			if b.language != "yaml" {
+	for _, p := range pages.All(t) {
+		for _, b := range p.Blocks {
+			if b.Language != "yaml" {
 				continue
 			}
 			for _, object := range documents(t, b) {
@@ -59,7 +60,7 @@ func TestManifests(t *testing.T) {
 				}
 				created++
 				if err := create(t, object, namespace); err != nil {
-					t.Errorf("%s:%d: %s %s: %v", b.page, b.line, kind, object.GetName(), err)
+					t.Errorf("%s:%d: %s %s: %v", b.Page, b.Line, kind, object.GetName(), err)
 				}
 			}
 		}
@@ -74,10 +75,10 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-func documents(t *testing.T, b block) []*unstructured.Unstructured {
+func documents(t *testing.T, b pages.Block) []*unstructured.Unstructured {
 	t.Helper()
 	var all []*unstructured.Unstructured
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(b.text)), 4096)
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(b.Text)), 4096)
 	for {
 		var content any
 		err := decoder.Decode(&content)
@@ -85,7 +86,7 @@ func documents(t *testing.T, b block) []*unstructured.Unstructured {
 			return all
 		}
 		if err != nil {
-			t.Errorf("%s:%d: %v", b.page, b.line, err)
+			t.Errorf("%s:%d: %v", b.Page, b.Line, err)
 			return all
 		}
 		if object, ok := content.(map[string]any); ok {

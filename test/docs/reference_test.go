@@ -11,13 +11,14 @@ import (
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
+	"github.com/schemagate/schemagate/internal/testing/pages"
 )
 
 // TestLabelsAndAnnotations: every name below our group that the code has is on the
 // page, and the page has no other one.
 func TestLabelsAndAnnotations(t *testing.T) {
 	t.Parallel()
-	page := strings.Join(pages(t)["docs/reference/labels-and-annotations.md"].lines, "\n")
+	page := strings.Join(pages.All(t)["docs/reference/labels-and-annotations.md"].Lines, "\n")
 	known := names(t, "api/v1alpha1", "internal/naming", "internal/migrationjob")
 	if len(known) < 10 {
 		t.Fatalf("only %d names were found", len(known))
