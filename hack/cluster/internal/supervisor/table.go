@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/schemagate/schemagate/hack/cluster/internal/process"
 )
 
 // table holds the components in the order in which they were first started.
@@ -32,7 +34,7 @@ type entry struct {
 func (t *table) ensure(ctx context.Context, spec Spec) (Status, error) {
 	t.mu.Lock()
 	current := t.find(spec.Name)
-	if current != nil && current.status.Running && current.spec.equal(spec) {
+	if current != nil && current.status.Running && current.spec.equal(spec) && !dying(current.status.PID) {
 		defer t.mu.Unlock()
 		return current.status, nil
 	}
@@ -43,6 +45,13 @@ func (t *table) ensure(ctx context.Context, spec Spec) (Status, error) {
 		}
 	}
 	return t.start(ctx, spec)
+}
+
+// dying reports whether a process has ended but cannot be reaped yet. One with
+// several threads is a zombie from the end of its first to that of its last.
+func dying(pid int) bool {
+	id, err := process.Identify(pid)
+	return err != nil || !id.Alive()
 }
 
 // start holds the lock from before the process exists until it is in the

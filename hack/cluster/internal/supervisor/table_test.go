@@ -10,9 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/schemagate/schemagate/hack/cluster/internal/process"
 )
 
 // newTable is a table that is told about ended processes, as in a node. Tests
@@ -96,6 +99,55 @@ func TestEndIsTold(t *testing.T) {
 				t.Errorf("an ended component was not started again: %+v", again)
 			}
 		})
+	}
+}
+
+// TestEnsureOfAZombie: a component that was killed and is not reaped yet does not
+// run, although its end is not known yet.
+func TestEnsureOfAZombie(t *testing.T) {
+	components := new(table) // which nobody tells about ended processes
+	spec := shell(t, "one", "exec sleep 600")
+	killed := ensure(t, components, spec)
+	id, err := process.Identify(killed.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := id.Signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := process.AwaitExit(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan Status)
+	go func() {
+		defer close(asked)
+		status, err := components.ensure(t.Context(), spec)
+		if err != nil {
+			t.Error(err)
+		}
+		asked <- status
+	}()
+	select {
+	case status := <-asked:
+		t.Errorf("before the process was reaped, the answer is %+v", status)
+	case <-time.After(100 * time.Millisecond):
+	}
+	components.reap()
+	if again := <-asked; !again.Running || again.PID == killed.PID {
+		t.Errorf("the killed component was not started again: %+v", again)
+	}
+	done := make(chan error)
+	go func() { done <- components.stopAll(context.WithoutCancel(t.Context())) }()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		case <-time.After(10 * time.Millisecond):
+			components.reap()
+		}
 	}
 }
 
