@@ -84,8 +84,18 @@ func (d *decider) intruders() []Eviction {
 		return nil
 	}
 	return d.evictable(func(pod Pod) bool {
-		return pod.Created.Before(a.StartTime.Time) || d.letIn(pod) || !d.hold && !pod.Admitted
+		return pod.Created.Before(d.decided()) || d.letIn(pod) || !d.hold && !pod.Admitted
 	})
+}
+
+// decided is when the recorded attempt was decided, as pods are dated: by the API
+// server, which has dated the Job, too. This process's own clock may be ahead.
+func (d *decider) decided() time.Time {
+	began := d.status.Attempt.StartTime.Time
+	if d.Job != nil && !d.Job.Created.IsZero() && d.Job.Created.Before(began) {
+		return d.Job.Created
+	}
+	return began
 }
 
 // wasHeld reports whether the recorded attempt held the gates.
