@@ -208,8 +208,9 @@ func ofSchema(schema *v1alpha1.DatabaseSchema) []client.ListOption {
 	return []client.ListOption{client.InNamespace(schema.Namespace), client.MatchingFields{fieldSchema: schema.Name}}
 }
 
-// elder returns the oldest other schema that refers to the same database, if it
-// is older than this one.
+// elder says which is the oldest other schema that refers to the same database, if
+// it is older than this one. It names none of another namespace: who may read this
+// status may not read there.
 func (r *DatabaseSchemaReconciler) elder(ctx context.Context, schema *v1alpha1.DatabaseSchema, source string) (string, error) {
 	others := &v1alpha1.DatabaseSchemaList{}
 	if err := r.Client.List(ctx, others, client.MatchingFields{fieldDatabase: source}, client.UnsafeDisableDeepCopy); err != nil {
@@ -224,7 +225,10 @@ func (r *DatabaseSchemaReconciler) elder(ctx context.Context, schema *v1alpha1.D
 	if elder.UID == schema.UID {
 		return "", nil
 	}
-	return client.ObjectKeyFromObject(elder).String(), nil
+	if elder.Namespace != schema.Namespace {
+		return "one of another namespace", nil
+	}
+	return elder.Name, nil
 }
 
 // isOlder breaks a tie by UID, so that all sides agree.

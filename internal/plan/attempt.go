@@ -37,7 +37,7 @@ func (d *decider) next(bad *problem) Decision {
 	d.hold = d.fenced() && d.unread()
 	if d.Elder != "" {
 		return d.stall(v1alpha1.ReasonDatabaseShared, fmt.Sprintf(
-			"DatabaseSchema %s is older and refers to the same database. Delete one of the two: one database has one schema.", d.Elder))
+			"An older DatabaseSchema, %s, refers to the same database. Delete one of the two: one database has one schema.", d.Elder))
 	}
 	if bad != nil {
 		return d.stall(bad.reason, bad.message)

@@ -78,7 +78,7 @@ type Observed struct {
 	// Source is the digest of the database that the spec refers to.
 	Source string
 
-	// Elder names an older DatabaseSchema that refers to the same database;
+	// Elder says which older DatabaseSchema refers to the same database;
 	// empty when there is none.
 	Elder string
 

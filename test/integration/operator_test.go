@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -198,6 +200,51 @@ func TestSuspend(t *testing.T) {
 	}
 	migrate(t, schema, "1", born)
 	await(t, schema, isReady)
+}
+
+// TestSharedDatabase: of two schemas of one database the younger one does nothing. It
+// names the older one only to those who can read it, too.
+func TestSharedDatabase(t *testing.T) {
+	t.Parallel()
+	home, other := server.NewNamespace(t), server.NewNamespace(t)
+	bindOperator(t, home, home)
+	bindNamespace(t, metav1.ObjectMeta{Namespace: other, Name: home + "-manager"},
+		[]rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: home, Name: naming.ServiceAccount}})
+	awaitAuthorized(t, home, server.As(t, operator(home)))
+	awaitAuthorized(t, other, server.As(t, operator(home)))
+	options := operatorOptions(home)
+	options.Namespaces = []string{home, other}
+	startManager(t, server.Config, home, options, logr.Discard())
+
+	newSchema := func(namespace, name string) *v1alpha1.DatabaseSchema {
+		schema := targeting(namespace, name)
+		schema.Spec.Database = v1alpha1.Database{
+			Host: home + ".db.example", Name: "webui",
+			UserFrom:     v1alpha1.ValueSource{SecretKeyRef: v1alpha1.KeySelector{Name: v1alpha1.ObjectName(name), Key: "user"}},
+			PasswordFrom: v1alpha1.ValueSource{SecretKeyRef: v1alpha1.KeySelector{Name: v1alpha1.ObjectName(name), Key: "password"}},
+		}
+		return schema
+	}
+	elder := newSchema(home, "elder")
+	create(t, elder)
+	migrate(t, elder, "1", born)
+	await(t, elder, isReady)
+	// Which of two is older is told by seconds.
+	apiserver.Eventually(t, func(context.Context) (bool, string) {
+		return time.Since(elder.CreationTimestamp.Time) > 2*time.Second, "the first one is not older yet"
+	})
+	for _, tc := range []struct{ namespace, says string }{{home, ", elder, "}, {other, "one of another namespace"}} {
+		younger := newSchema(tc.namespace, "younger")
+		create(t, younger)
+		status := await(t, younger, isStalled(v1alpha1.ReasonDatabaseShared))
+		message := apimeta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled).Message
+		if !strings.Contains(message, tc.says) || strings.Contains(message, home) {
+			t.Errorf("in namespace %s it says %q", tc.namespace, message)
+		}
+		if status.Serves != (v1alpha1.Serves{}) || status.Attempt.Number != 0 {
+			t.Errorf("the status is %+v", status)
+		}
+	}
 }
 
 // TestRecreation: a schema that is deleted and made again looks at the database

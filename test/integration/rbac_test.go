@@ -58,10 +58,7 @@ func bindOperator(t *testing.T, home, namespace string) {
 			ObjectMeta: meta, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: meta.Name},
 		})
 	} else {
-		create(t, &rbacv1.Role{ObjectMeta: meta, Rules: operatorRules(t)})
-		create(t, &rbacv1.RoleBinding{
-			ObjectMeta: meta, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
-		})
+		bindNamespace(t, meta, subjects)
 	}
 	// The Lease's Role is written for the operator's usual namespace.
 	content, err := os.ReadFile(filepath.Join(apiserver.RepositoryRoot(), "config", "rbac", "leader_election.yaml"))
@@ -76,6 +73,15 @@ func bindOperator(t *testing.T, home, namespace string) {
 	create(t, &rbacv1.Role{ObjectMeta: leaseMeta, Rules: lease.Rules})
 	create(t, &rbacv1.RoleBinding{
 		ObjectMeta: leaseMeta, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: lease.Name},
+	})
+}
+
+// bindNamespace lets the operator work in one namespace.
+func bindNamespace(t *testing.T, meta metav1.ObjectMeta, subjects []rbacv1.Subject) {
+	t.Helper()
+	create(t, &rbacv1.Role{ObjectMeta: meta, Rules: operatorRules(t)})
+	create(t, &rbacv1.RoleBinding{
+		ObjectMeta: meta, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
 	})
 }
 
