@@ -113,7 +113,7 @@ func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 func (r *Runner) View(ctx context.Context, fn func(ctx context.Context, q step.Tx, dialect step.Dialect, schema string) error) error {
 	err := r.open(ctx, false)
 	if err == nil && r.engine == nil {
-		err = &Error{Outcome: result.Transient, Reason: result.ReasonDatabaseMissing, Message: "there is no database file of that name: correct the path, or make it with migrate"}
+		err = databaseMissing()
 	}
 	if err == nil {
 		err = r.engine.snapshot(ctx, func(ctx context.Context, q step.Tx) error {
@@ -121,6 +121,11 @@ func (r *Runner) View(ctx context.Context, fn func(ctx context.Context, q step.T
 		})
 	}
 	return r.explain(ctx, err)
+}
+
+// databaseMissing is the error of what has nothing to say about a database that is not there.
+func databaseMissing() error {
+	return &Error{Outcome: result.Transient, Reason: result.ReasonDatabaseMissing, Message: "there is no database file of that name: correct the path, or make it with migrate"}
 }
 
 // explain classifies an error of a public method. Whatever failed after the

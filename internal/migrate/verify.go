@@ -21,9 +21,6 @@ type Verification struct {
 	// compared. Birth is the database's origin.
 	Revision int
 	Birth    bundle.Birth
-	// NoFile says that there is no database file, which counts as an empty
-	// database.
-	NoFile bool
 	// Difference names what is missing, changed and there in addition.
 	Difference catalog.Difference
 	// Additions are the objects that Repair adds, and Refused says what keeps it
@@ -41,7 +38,8 @@ type Verification struct {
 func (v Verification) Drifted() bool { return len(v.Difference.Drift()) > 0 }
 
 // Verify compares the catalog of the database with the one that its applied
-// revision leaves. It changes nothing. The error is an *Error.
+// revision leaves. It changes nothing. That there is no database file is an error:
+// whoever watches for drift has to hear of it. The error is an *Error.
 func (r *Runner) Verify(ctx context.Context) (Verification, error) {
 	var out Verification
 	err := r.observe(ctx, func(ctx context.Context, q step.Tx, state State) (err error) {
@@ -52,11 +50,14 @@ func (r *Runner) Verify(ctx context.Context) (Verification, error) {
 }
 
 func (r *Runner) verify(ctx context.Context, q step.Tx, state State) (Verification, error) {
+	if state.NoFile {
+		return Verification{}, databaseMissing()
+	}
 	base, err := r.planner.findBaseline(ctx, q, state)
 	if err != nil {
 		return Verification{}, err
 	}
-	v := Verification{Managed: state.Managed && !base.adopt, Revision: base.version, Birth: base.birth, NoFile: state.NoFile, state: state}
+	v := Verification{Managed: state.Managed && !base.adopt, Revision: base.version, Birth: base.birth, state: state}
 	if base.version == 0 {
 		return v, nil
 	}

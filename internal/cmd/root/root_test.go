@@ -143,19 +143,20 @@ func TestNoFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "webui.db")
 	for _, command := range [][]string{
-		{"status"}, {"status"}, {"verify"}, {"repair"}, {"plan", "--to=60"}, {"migrate", "--to=60", "--dry-run"},
+		{"status"}, {"status"}, {"plan", "--to=60"}, {"migrate", "--to=60", "--dry-run"},
 	} {
 		database := "--database-url=sqlite:///" + path
-		if out, code := run(t, append(command, database)...); code != 0 || !strings.Contains(out, "there is no such file, which counts as an empty database") &&
-			!strings.Contains(out, "There is no such file, which counts as an empty database") {
+		if out, code := run(t, append(command, database)...); code != 0 || !strings.Contains(out, "here is no such file, which counts as an empty database") {
 			t.Errorf("%q: %d, %s", command, code, out)
 		}
 		if out, code := run(t, append(command, database, "--output=json")...); code != 0 || !strings.Contains(out, `"noFile": true`) {
 			t.Errorf("%q as JSON: %d, %s", command, code, out)
 		}
 	}
-	if out, code := run(t, "catalog", "--database-url", "sqlite:///"+path); code != result.ExitTransient || !strings.Contains(out, "there is no database file of that name: correct the path") {
-		t.Errorf("catalog: %d, %s", code, out)
+	for _, command := range [][]string{{"catalog"}, {"verify"}, {"repair"}, {"repair", "--apply"}} {
+		if out, code := run(t, append(command, "--database-url=sqlite:///"+path)...); code != result.ExitTransient || !strings.Contains(out, "there is no database file of that name: correct the path") {
+			t.Errorf("%q: %d, %s", command, code, out)
+		}
 	}
 	if matches, err := filepath.Glob(path + "*"); err != nil || len(matches) != 0 {
 		t.Errorf("looking has made %v: %v", matches, err)

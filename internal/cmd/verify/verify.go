@@ -63,7 +63,8 @@ func NewCmd() *cobra.Command {
 that its applied revision leaves. What is missing or different is drift, and ends
 with exit code 15. What is there in addition is listed and is none. A database
 that the application has migrated is compared with the revision at which it would
-be adopted. Verify reads no rows and changes nothing.`,
+be adopted. A SQLite file that is not there ends with exit code 11. Verify reads no
+rows and changes nothing.`,
 		Args: output.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -92,8 +93,6 @@ func (f *Flags) run(cmd *cobra.Command) (err error) {
 
 // document is a verification as JSON.
 type document struct {
-	// NoFile says that there is no database file, which counts as an empty database.
-	NoFile   bool     `json:"noFile,omitempty"`
 	Managed  bool     `json:"managed"`
 	Revision int      `json:"revision"`
 	Birth    string   `json:"birth,omitempty"`
@@ -110,7 +109,7 @@ type document struct {
 // Print writes a verification.
 func Print(w io.Writer, format output.Format, v migrate.Verification) error {
 	d := document{
-		NoFile: v.NoFile, Managed: v.Managed, Revision: v.Revision, Birth: string(v.Birth), Drifted: v.Drifted(),
+		Managed: v.Managed, Revision: v.Revision, Birth: string(v.Birth), Drifted: v.Drifted(),
 		Missing: list(v.Difference.Missing), Changed: list(v.Difference.Changed), Extra: list(v.Difference.Extra),
 		Additions: list(v.Additions), Refused: list(v.Refused), Notes: v.Empty,
 	}
@@ -126,9 +125,6 @@ func list(of []string) []string { return append([]string{}, of...) }
 func (d document) text(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	switch {
-	case d.NoFile:
-		_, _ = fmt.Fprintln(table, "There is no such file, which counts as an empty database.")
-		return table.Flush()
 	case d.Revision == 0:
 		_, _ = fmt.Fprintln(table, "The database is empty.")
 		return table.Flush()
