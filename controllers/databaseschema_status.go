@@ -255,7 +255,7 @@ func (r *DatabaseSchemaReconciler) announce(ctx context.Context, schema *v1alpha
 		return
 	}
 	kind := corev1.EventTypeNormal
-	if next.Verdict == plan.Stalled || next.Verdict == plan.Blocked {
+	if next.Verdict == plan.Stalled || next.Verdict == plan.Blocked || next.Work != nil && len(next.Work.Unfenced) > 0 {
 		kind = corev1.EventTypeWarning
 	}
 	r.Recorder.Eventf(schema, nil, kind, next.Reason, string(next.Action), "%s", note(next.Message))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -94,6 +95,15 @@ func TestEvictionInTheMiddle(t *testing.T) {
 	w.awaitRelease(fencingRelease, 2)
 }
 
+// newSecond returns a workload beside the first one, not created yet.
+func (w *world) newSecond(release string, replicas int32) *appsv1.Deployment {
+	second := w.newDeployment(release, replicas)
+	second.Name = "second"
+	second.Spec.Selector.MatchLabels["app"] = "second"
+	second.Spec.Template.Labels["app"] = "second"
+	return second
+}
+
 // TestSeveralWorkloads: two workloads of different releases live on one schema as
 // long as it serves both; after a fencing revision the older one waits.
 func TestSeveralWorkloads(t *testing.T) {
@@ -102,11 +112,7 @@ func TestSeveralWorkloads(t *testing.T) {
 	w.legacy()
 	create(t, w.newSchema())
 	create(t, w.newDeployment(newRelease, 1))
-	second := w.newDeployment(oldRelease, 1)
-	second.Name = "second"
-	second.Spec.Selector.MatchLabels["app"] = "second"
-	second.Spec.Template.Labels["app"] = "second"
-	create(t, second)
+	create(t, w.newSecond(oldRelease, 1))
 	w.awaitApplied(needs[newRelease])
 	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
 		return len(w.ready(ctx, newRelease)) == 1 && len(w.ready(ctx, oldRelease)) == 1, "one of the two does not serve"

@@ -134,6 +134,73 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestRolling: by the strategy Rolling nobody is ended, which is told; where older
+// pods break, somebody has to agree. They run on, and none comes back.
+func TestRolling(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		before, after string
+		breaks        bool
+	}{
+		"quiesce":  {newRelease, fencingRelease, false},
+		"breaking": {betweenRelease, lastRelease, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			schema := w.newSchema()
+			schema.Spec.Rollout.Strategy = v1alpha1.StrategyRolling
+			schema.Spec.Policy.Destructive = v1alpha1.DestructiveAllow
+			create(t, schema)
+			create(t, w.newDeployment(tc.before, 2))
+			w.awaitRelease(tc.before, 2)
+			before := w.ready(t.Context(), tc.before)
+
+			create(t, w.newSecond(tc.after, 1))
+			if tc.breaks {
+				asking := w.awaitReason(metav1.ConditionFalse, v1alpha1.ReasonAwaitingApproval)
+				if message := apimeta.FindStatusCondition(asking.Status.Conditions, v1alpha1.ConditionReady).Message; !strings.Contains(message,
+					"spec.rollout.strategy is Rolling, and pods of older releases that keep running break: ") {
+					t.Errorf("it does not say what breaks: %s", message)
+				}
+				w.approve()
+			}
+			w.awaitApplied(needs[tc.after])
+			apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+				return len(w.ready(ctx, tc.after)) == 1, "the newer one does not serve"
+			})
+			w.awaitWarning(v1alpha1.ReasonMigrating, "because spec.rollout.strategy is Rolling")
+			for _, pod := range before {
+				now := &corev1.Pod{}
+				if err := admin.Get(t.Context(), client.ObjectKeyFromObject(&pod), now); err != nil {
+					t.Fatal(err)
+				}
+				if now.UID != pod.UID || !now.DeletionTimestamp.IsZero() || now.Status.Phase != corev1.PodRunning {
+					t.Errorf("pod %s did not run on: %+v", pod.Name, now.Status)
+				}
+			}
+			if err := admin.Delete(t.Context(), &before[0]); err != nil {
+				t.Fatal(err)
+			}
+			w.awaitWaiting(tc.before)
+		})
+	}
+}
+
+// awaitWarning waits for an event of the schema that warns.
+func (w *world) awaitWarning(reason, note string) {
+	w.t.Helper()
+	apiserver.Eventually(w.t, func(ctx context.Context) (bool, string) {
+		events := &corev1.EventList{}
+		if err := admin.List(ctx, events, client.InNamespace(w.namespace)); err != nil {
+			return false, err.Error()
+		}
+		return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+			return e.Reason == reason && e.Type == corev1.EventTypeWarning && strings.Contains(e.Message, note)
+		}), "no such warning"
+	})
+}
+
 // TestRollbackAcrossAFence: what is too old now waits while the newer pods serve
 // on, until somebody lets the database go back.
 func TestRollbackAcrossAFence(t *testing.T) {

@@ -32,7 +32,7 @@ func (j *judge) database(schema types.NamespacedName, commits []commit, pods []j
 // fence judges a commit that ends the service of some pods: none of them may be
 // left.
 func (j *judge) fence(versions []version, c commit, pods []judged) {
-	if disabled(versions, c.at) {
+	if disabled(versions, c.at) || j.rolls(versions, c) {
 		return
 	}
 	serves := j.interval(versions, c.to, c.at)
@@ -81,6 +81,17 @@ func (p *pod) endedBy(at time.Time) bool { return !p.ended.IsZero() && !p.ended.
 func disabled(versions []version, at time.Time) bool {
 	return slices.ContainsFunc(around(versions, at), func(v version) bool {
 		return !v.gone && v.schema.Spec.Gate == v1alpha1.GateDisabled
+	})
+}
+
+// rolls reports whether somebody may have asked at the time of a commit for older pods
+// to run on: by the strategy Rolling and, where they break, by an approval as well.
+// On a way down nobody can.
+func (j *judge) rolls(versions []version, c commit) bool {
+	breaking := slices.ContainsFunc(j.bundle.Fencing(c.from, max(c.from, c.to)), func(r bundle.Revision) bool { return r.Label != bundle.Quiesce })
+	return c.to > c.from && slices.ContainsFunc(around(versions, c.at), func(v version) bool {
+		return !v.gone && v.schema.Spec.Rollout.Strategy == v1alpha1.StrategyRolling &&
+			(!breaking || v.schema.Annotations[v1alpha1.AnnotationApprove] != "")
 	})
 }
 

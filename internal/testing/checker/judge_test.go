@@ -62,6 +62,14 @@ func disarmed(number int, seen float64) version {
 	})
 }
 
+// rolling is one whose spec lets older pods run on, with an approval or without.
+func rolling(number int, seen float64, approved string) version {
+	return open(number, seen, 63, 66).also(func(s *v1alpha1.DatabaseSchema) {
+		s.Spec.Rollout.Strategy = v1alpha1.StrategyRolling
+		s.Annotations = map[string]string{v1alpha1.AnnotationApprove: approved}
+	})
+}
+
 func edited(number int, seen float64, edit func(*v1alpha1.DatabaseSchema)) version {
 	s := &v1alpha1.DatabaseSchema{}
 	s.Namespace, s.Name, s.UID, s.ResourceVersion = schemaKey.Namespace, schemaKey.Name, "uid", strconv.Itoa(number)
@@ -267,6 +275,7 @@ func TestFence(t *testing.T) {
 	ran := func(image string) *pod { return letIn(image, 11, 1).startedAt(2) }
 	up := []commit{{from: 67, to: 68, at: second(20)}}
 	down := []commit{{from: 73, to: 72, at: second(20)}}
+	breaking := []commit{{from: 62, to: 63, at: second(20)}}
 	serving := func(from, to int32) []version { return []version{open(10, 0, from, to), held(15, 10)} }
 	tests := map[string]judgment{
 		"gone before":             {pod: ran(oldImage).deletedAt(11).endedAt(12), commits: up},
@@ -284,6 +293,11 @@ func TestFence(t *testing.T) {
 			// What it serves no longer, it has served no longer before.
 			versions: serving(63, 66), pod: seenPod(oldImage).startedAt(-100), commits: []commit{{from: 68, to: 69, at: second(20)}},
 		},
+		"rolling":                {versions: []version{rolling(10, 0, "")}, pod: ran(oldImage), commits: up},
+		"rolling, since then":    {versions: []version{open(10, 0, 63, 66), rolling(15, 22, "")}, pod: ran(oldImage), commits: up, wrong: "ran when"},
+		"rolling over breaking":  {versions: []version{rolling(10, 0, "")}, pod: seenPod("open-webui:v0.9.6").startedAt(2), commits: breaking, wrong: "ran when"},
+		"rolling, approved":      {versions: []version{rolling(10, 0, "a0")}, pod: seenPod("open-webui:v0.9.6").startedAt(2), commits: breaking},
+		"rolling, down":          {versions: []version{rolling(10, 0, "a0")}, pod: seenPod(newImage).startedAt(2), commits: down, wrong: "ran when"},
 		"all in one transaction": {pod: ran(oldImage), commits: []commit{{from: 66, to: 73, at: second(20)}}, wrong: "from revision 66 to 73"},
 		"the last of several":    {pod: ran(oldImage), commits: []commit{{from: 67, to: 68, at: second(20)}, {from: 66, to: 67, at: second(19)}}, wrong: "from revision 67 to 68"},
 		"down, gone before":      {versions: serving(68, 73), pod: ran(newImage).endedAt(12), commits: down},

@@ -205,11 +205,17 @@ func trim(schema *v1alpha1.DatabaseSchema) *v1alpha1.DatabaseSchema {
 			Namespace: schema.Namespace, Name: schema.Name, UID: schema.UID, ResourceVersion: schema.ResourceVersion,
 			Generation: schema.Generation, DeletionTimestamp: schema.DeletionTimestamp,
 		},
-		Spec: v1alpha1.DatabaseSchemaSpec{Gate: schema.Spec.Gate, Target: schema.Spec.Target, Migrations: schema.Spec.Migrations},
+		Spec: v1alpha1.DatabaseSchemaSpec{
+			Gate: schema.Spec.Gate, Target: schema.Spec.Target, Migrations: schema.Spec.Migrations,
+			Rollout: v1alpha1.Rollout{Strategy: schema.Spec.Rollout.Strategy},
+		},
 		Status: v1alpha1.DatabaseSchemaStatus{
 			ObservedGeneration: schema.Status.ObservedGeneration, Birth: schema.Status.Birth,
 			Serves: schema.Status.Serves, Gate: v1alpha1.GateStatus{State: schema.Status.Gate.State},
 		},
+	}
+	if approved, ok := schema.Annotations[v1alpha1.AnnotationApprove]; ok {
+		trimmed.Annotations = map[string]string{v1alpha1.AnnotationApprove: approved}
 	}
 	trimmed.Status.TargetRevision.Version = schema.Status.TargetRevision.Version
 	return trimmed
