@@ -35,7 +35,7 @@ type Run struct {
 	Name, UID, ResourceVersion string
 
 	// Created is when the API server made the Job, in whole seconds.
-	Created time.Time
+	Created metav1.Time
 
 	// Decision is the digest of the plan that the Job carries out.
 	Decision string
@@ -106,7 +106,7 @@ const overdue = 30 * time.Second
 // quota or by admission, is in events of the Job only, and not seen here.
 func Read(job *batchv1.Job, pods []corev1.Pod, now time.Time) Run {
 	run := Run{
-		Name: job.Name, UID: string(job.UID), ResourceVersion: job.ResourceVersion, Created: job.CreationTimestamp.Time,
+		Name: job.Name, UID: string(job.UID), ResourceVersion: job.ResourceVersion, Created: job.CreationTimestamp,
 		Decision: job.Annotations[AnnotationDecision], Deleting: !job.DeletionTimestamp.IsZero(),
 		Suspended: ptr.Deref(job.Spec.Suspend, false), State: Active,
 	}

@@ -92,8 +92,8 @@ func (d *decider) intruders() []Eviction {
 // server, which has dated the Job, too. This process's own clock may be ahead.
 func (d *decider) decided() time.Time {
 	began := d.status.Attempt.StartTime.Time
-	if d.Job != nil && !d.Job.Created.IsZero() && d.Job.Created.Before(began) {
-		return d.Job.Created
+	if d.Job != nil && !d.Job.Created.IsZero() && d.Job.Created.Time.Before(began) {
+		return d.Job.Created.Time
 	}
 	return began
 }

@@ -81,11 +81,11 @@ func TestDrain(t *testing.T) {
 	}
 	// The clock of the operator is ahead of the API server's, which dates pods and Jobs.
 	c.Pods[1].Admitted, c.Pods[1].Created = true, c.Now.Add(-time.Hour)
-	c.Job.Created = c.Pods[1].Created
+	c.Job.Created = metav1.NewTime(c.Pods[1].Created)
 	if c.turn(); c.evicted() != "pod-false-0" {
 		t.Errorf("with clocks that disagree, %q are deleted", c.evicted())
 	}
-	c.Job.Created = time.Time{}
+	c.Job.Created = metav1.Time{}
 	// Who is served stays, and so does who was there before.
 	c.running("v0.10.0", "v0.9.6", "main").with(func(c *course) {
 		for i := range c.Pods {
