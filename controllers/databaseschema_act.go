@@ -61,7 +61,7 @@ func (r *DatabaseSchemaReconciler) prepare(ctx context.Context, schema *v1alpha1
 	err := r.Client.Create(ctx, job, client.FieldOwner(naming.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
 		if err != nil {
-			return fmt.Errorf("creating Job %s: %w", job.Name, err)
+			return rejected(job.Name, err)
 		}
 		log.FromContext(ctx).Info("Created a Job", "job", job.Name, "revision", work.To)
 		return r.warnDeadlines(ctx, schema, work)
@@ -72,9 +72,39 @@ func (r *DatabaseSchemaReconciler) prepare(ctx context.Context, schema *v1alpha1
 		return client.IgnoreNotFound(err)
 	}
 	if !metav1.IsControlledBy(existing, schema) {
-		return fmt.Errorf("a Job named %s exists and is not one of this DatabaseSchema: delete it", job.Name)
+		return &rejectedError{job: job.Name, why: "another Job has its name", err: errors.New("it is not one of this DatabaseSchema: delete it")}
 	}
 	return nil
+}
+
+// rejectedError is a Job that the API server does not take: by a quota, by somebody's
+// admission control, or because of what the spec has it contain.
+type rejectedError struct {
+	job, why string
+	err      error
+}
+
+func (e *rejectedError) Error() string { return fmt.Sprintf("creating Job %s: %v", e.job, e.err) }
+
+func (e *rejectedError) Unwrap() error { return e.err }
+
+// rejected tells what is rejected from what only failed. What the answer says is for
+// the log alone: it may hold anything.
+func rejected(job string, err error) error {
+	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+		return &rejectedError{job: job, why: string(apierrors.ReasonForError(err)), err: err}
+	}
+	return fmt.Errorf("creating Job %s: %w", job, err)
+}
+
+// tellRejected has the conditions say that a Job could not be made. It is tried again
+// all the same.
+func tellRejected(next plan.Decision, err error) plan.Decision {
+	if e, ok := errors.AsType[*rejectedError](err); ok && next.Verdict == plan.Progressing {
+		next.Reason = v1alpha1.ReasonJobRejected
+		next.Message = fmt.Sprintf("The API server does not take Job %s (%s). The operator's log has the whole answer; it is tried again by itself.", e.job, e.why)
+	}
+	return next
 }
 
 // start lets the Job run, if it is still the one that was looked at.

@@ -87,7 +87,7 @@ func (r *DatabaseSchemaReconciler) help(ctx context.Context, schema *v1alpha1.Da
 		return err
 	}
 	if err := r.Client.Create(ctx, job, client.FieldOwner(naming.FieldOwner)); err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("creating Job %s: %w", job.Name, err)
+		return rejected(job.Name, err)
 	}
 	log.FromContext(ctx).Info("Created a Job", "job", job.Name, "reason", string(helper.Kind))
 	return nil

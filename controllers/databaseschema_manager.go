@@ -3,11 +3,13 @@ package controllers
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +26,17 @@ import (
 // schemaWorkers is how many DatabaseSchemas are worked on at a time. Each waits
 // for the API server most of the time.
 const schemaWorkers = 8
+
+// The pauses after errors, such as a quota that leaves no room for a Job. The default
+// grows to a quarter of an hour, which is long for somebody who has mended it.
+const (
+	retryMin = 10 * time.Millisecond
+	retryMax = 30 * time.Second
+)
+
+func retries() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryMin, retryMax)
+}
 
 // SetupWithManager has the reconciler called when a schema, a labeled pod, a
 // migration Job or one of its pods changes. jobPods caches the latter.
@@ -50,7 +63,7 @@ func (r *DatabaseSchemaReconciler) SetupWithManager(ctx context.Context, mgr ctr
 		Owns(&batchv1.Job{}).
 		WatchesRawSource(source.Kind(jobPods, &corev1.Pod{}, handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, pod *corev1.Pod) []reconcile.Request { return requests(pod, indexJob) }))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: schemaWorkers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: schemaWorkers, RateLimiter: retries()}).
 		WithLogConstructor(logs(mgr, "databaseschema", "databaseSchema")).
 		Complete(r)
 }

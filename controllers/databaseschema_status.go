@@ -42,9 +42,12 @@ func isRecorded(have, want v1alpha1.DatabaseSchemaStatus) bool {
 // is not written.
 func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.DatabaseSchema, o plan.Observed, next plan.Decision, actErr error) (ctrl.Result, error) {
 	key := client.ObjectKeyFromObject(schema)
+	next = tellRejected(next, actErr)
 	want := next.Status
 	r.setConditions(schema, &want, next)
-	if want.Gate.State == v1alpha1.GateHeld || want.Serves != schema.Status.Serves {
+	// With spec.gate Open nothing is held, whatever the database serves.
+	open := want.Gate.State == v1alpha1.GateOpen || schema.Spec.Gate == v1alpha1.GateDisabled
+	if !open || want.Serves != schema.Status.Serves {
 		r.Holds.Hold(key)
 	}
 	resourceVersion := schema.ResourceVersion
@@ -58,7 +61,7 @@ func (r *DatabaseSchemaReconciler) finish(ctx context.Context, schema *v1alpha1.
 		r.announce(ctx, schema, want, next)
 		r.countRetry(schema.Status.Attempt, want.Attempt)
 	}
-	if want.Gate.State == v1alpha1.GateOpen {
+	if open {
 		r.Holds.Lift(key, resourceVersion)
 	}
 	r.Metrics.Schema(schema.Namespace, schema.Name, measure(schema, want, o, next))

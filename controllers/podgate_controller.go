@@ -30,6 +30,7 @@ import (
 	"github.com/schemagate/schemagate/internal/naming"
 	"github.com/schemagate/schemagate/internal/plan"
 	"github.com/schemagate/schemagate/internal/schedgate"
+	"github.com/schemagate/schemagate/internal/superseded"
 )
 
 // Updating databaseschemas/gate is no call: it is what the admission policy asks
@@ -219,9 +220,7 @@ func (r *PodGateReconciler) unstick(ctx context.Context, pod *corev1.Pod) (ctrl.
 	if err != nil || set.UID != owner.UID {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	current := pod.Labels[appsv1.StatefulSetRevisionLabel]
-	if current == "" || set.Status.UpdateRevision == "" || set.Status.UpdateRevision == current ||
-		set.Status.ObservedGeneration != set.Generation || set.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType {
+	if !superseded.Replaces(set, pod) || set.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType {
 		return ctrl.Result{RequeueAfter: stuckRecheck}, nil
 	}
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
@@ -244,7 +243,7 @@ func (r *PodGateReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("podgate").
 		For(&corev1.Pod{}, withPredicate(podChanged())).
 		Watches(&v1alpha1.DatabaseSchema{}, handler.EnqueueRequestsFromMapFunc(r.waiting), withPredicate(gateChanged())).
-		WithOptions(controller.Options{MaxConcurrentReconciles: gateWorkers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: gateWorkers, RateLimiter: retries()}).
 		WithLogConstructor(logs(mgr, "podgate", "pod")).
 		Complete(r)
 }

@@ -88,16 +88,37 @@ func (p *Policies) NeedLeaderElection() bool { return false }
 func (p *Policies) Start(ctx context.Context) error {
 	for {
 		p.look(ctx)
-		if p.Interval == 0 {
+		pause := p.pause()
+		if pause == 0 {
 			<-ctx.Done()
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(p.Interval):
+		case <-time.After(pause):
 		}
 	}
+}
+
+// When to look again where nothing was found out, and while policies are missing:
+// they are often applied a moment after the operator, which is not ready before.
+const (
+	policiesRetry   = 5 * time.Second
+	policiesRecheck = 30 * time.Second
+)
+
+// pause is that until the next look; 0 for none.
+func (p *Policies) pause() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.looked:
+		return policiesRetry
+	case len(p.missing) > 0 && p.Interval > 0:
+		return min(policiesRecheck, p.Interval)
+	}
+	return p.Interval
 }
 
 // look keeps what it has found out before when it cannot find out.

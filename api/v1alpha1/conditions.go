@@ -45,6 +45,10 @@ const (
 	// ReasonInspecting: a Job finds out where the database stands.
 	ReasonInspecting = "Inspecting"
 
+	// ReasonJobRejected: the API server does not take a Job: by a quota, by admission
+	// control, or because of what the spec has it contain. It is tried again.
+	ReasonJobRejected = "JobRejected"
+
 	// ReasonHolding: pods are held because a pending revision is fencing, and
 	// the migration starts when every API server has heard of it.
 	ReasonHolding = "Holding"

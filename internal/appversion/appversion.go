@@ -53,10 +53,20 @@ func (v Version) Compare(w Version) int {
 	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor), cmp.Compare(v.Patch, w.Patch))
 }
 
-// NextPatch returns the smallest version that is newer than v.
+// NextPatch returns the smallest version that is newer than v, as far as a number
+// has at most six digits.
 func (v Version) NextPatch() Version {
-	return Version{Major: v.Major, Minor: v.Minor, Patch: v.Patch + 1}
+	switch {
+	case v.Patch < maxNumber:
+		return Version{Major: v.Major, Minor: v.Minor, Patch: v.Patch + 1}
+	case v.Minor < maxNumber:
+		return Version{Major: v.Major, Minor: v.Minor + 1}
+	}
+	return Version{Major: v.Major + 1}
 }
+
+// maxNumber is the greatest number that a version can have.
+const maxNumber = 999_999
 
 // IsZero reports whether v is no release at all.
 func (v Version) IsZero() bool { return v == Version{} }

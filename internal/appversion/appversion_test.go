@@ -58,8 +58,13 @@ func TestCompare(t *testing.T) {
 
 func TestNextPatch(t *testing.T) {
 	t.Parallel()
-	if got := parse(t, "0.11.1").NextPatch().String(); got != "0.11.2" {
-		t.Errorf("NextPatch of 0.11.1 = %s, want 0.11.2", got)
+	for of, want := range map[string]string{
+		"0.11.1": "0.11.2", "0.11.999999": "0.12.0", "0.999999.999999": "1.0.0", "999999.999999.999999": "1000000.0.0",
+	} {
+		// The API bounds it at 20 characters.
+		if got := parse(t, of).NextPatch().String(); got != want {
+			t.Errorf("NextPatch of %s = %s, want %s", of, got, want)
+		}
 	}
 }
 

@@ -31,6 +31,9 @@ const (
 
 	// checkTTLSeconds is how long an image check is kept: long enough to be seen.
 	checkTTLSeconds = 300
+
+	// checkDeadlineSeconds is how long one tries to pull its image.
+	checkDeadlineSeconds = 600
 )
 
 // NewImageCheck builds a Job that shows that an image can be pulled where the
@@ -73,7 +76,10 @@ func NewImageCheck(schema *v1alpha1.DatabaseSchema, name, image string, like *co
 		Spec: batchv1.JobSpec{
 			Parallelism: new(int32(1)), Completions: new(int32(1)), BackoffLimit: new(int32(0)),
 			TTLSecondsAfterFinished: new(int32(checkTTLSeconds)),
-			Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: spec},
+			// One that nobody waits for any more would try to pull for ever; one that is
+			// waited for is made again.
+			ActiveDeadlineSeconds: new(int64(checkDeadlineSeconds)),
+			Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: spec},
 		},
 	}
 }

@@ -261,7 +261,16 @@ func (d *decider) inFlight(bad *problem) Decision {
 		return d.start(bad)
 	}
 	work, _ := d.plan()
+	if work != nil && d.stuck() && d.status.Attempt.Inputs != d.inputs(work) {
+		return d.giveUp(v1alpha1.ReasonCleaningUp, "The spec has changed before the pod of the migration could start, so its Job is made again.")
+	}
 	return d.await(work)
+}
+
+// stuck reports whether the pod of the Job cannot start, so that nothing has run yet.
+func (d *decider) stuck() bool {
+	w := d.Job.Waiting
+	return w != nil && w.Reason != migrationjob.ContainerCreating && d.Job.ExitCode == nil
 }
 
 // wanted returns the work of the attempt if it is still what would be decided.
@@ -297,7 +306,8 @@ func (d *decider) withoutJob(bad *problem) Decision {
 func (d *decider) start(bad *problem) Decision {
 	work := d.wanted(bad)
 	switch {
-	case work == nil || d.Job.Decision != work.Digest:
+	case work == nil || d.Job.Decision != work.Digest || d.status.Attempt.Inputs != d.inputs(work):
+		// Also a Job that would do the same was made with the settings of before.
 		return d.giveUp(v1alpha1.ReasonCleaningUp, "The plan has changed before its migration began.")
 	case d.PodsLeft > 0:
 		return d.awaitPods(work)
@@ -364,7 +374,8 @@ func (d *decider) await(work *Work) Decision {
 	}
 	if w := d.Job.Waiting; w != nil && w.Reason != migrationjob.ContainerCreating {
 		decision.Reason = w.Reason
-		decision.Message = fmt.Sprintf("The pod of Job %s cannot start: %s. It starts by itself when that is mended.", d.Job.Name, w.Message)
+		decision.Message = fmt.Sprintf("The pod of Job %s cannot start: %s. It starts by itself when that is mended; "+
+			"when the spec is corrected, the Job is made again.", d.Job.Name, w.Message)
 	}
 	if d.Job.Overdue > 0 {
 		return d.giveUp(v1alpha1.ReasonJobLost, "The node of the migration pod is lost.")

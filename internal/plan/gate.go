@@ -17,7 +17,9 @@ func (d *decider) completeGate(decision *Decision) {
 			State: v1alpha1.GateHeld, Reason: decision.Reason, Decision: d.holdDecision(),
 		}
 	case d.Elder != "":
-		// Whoever is older may migrate the database at any moment.
+		// Whoever is older may migrate the database at any moment: what is recorded
+		// here is not so any more when the older one is gone.
+		d.unlearn()
 		d.status.Serves = v1alpha1.Serves{}
 		d.status.Gate = v1alpha1.GateStatus{State: v1alpha1.GateHeld, Reason: v1alpha1.ReasonDatabaseShared}
 	case interval.From == 0:

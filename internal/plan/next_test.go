@@ -197,6 +197,54 @@ func TestJobGone(t *testing.T) {
 	)
 }
 
+// TestSpecCorrected: a Job that has not run is made again with the settings of now; one
+// that runs goes on.
+func TestSpecCorrected(t *testing.T) {
+	t.Parallel()
+	correct := func(c *course) { c.spec(func(s *v1alpha1.DatabaseSchemaSpec) { s.Policy.Drift = v1alpha1.DriftBlock }) }
+	noSecret := func(c *course) {
+		c.runs().Job.Waiting = &migrationjob.Waiting{Reason: migrationjob.SecretMissing, Message: "no Secret"}
+	}
+	const attempt = "1: 60-62 Pending"
+	begun := func() *course { return given().applied(60).gated("v0.9.6").prepared() }
+	follow(
+		t, begun(),
+		leg{"not started", correct, want{plan.Discard, plan.Progressing, "CleaningUp", "Open 59-60", "1: 60-62 Abandoned"}},
+		leg{"its Job is gone", noJob, want{plan.Prepare, plan.Progressing, "Migrating", "Open 59-60", "2: 60-62 Pending"}},
+	)
+	follow(
+		t, begun(),
+		leg{"its pod cannot start", noSecret, want{plan.AwaitJob, plan.Progressing, "SecretMissing", "Open 59-60", attempt}},
+		leg{"corrected", correct, want{plan.Discard, plan.Progressing, "CleaningUp", "Open 59-60", "1: 60-62 Lost"}},
+		leg{"its Job is gone", noJob, want{plan.Prepare, plan.Progressing, "Inspecting", "Open 59-60", "2: ?-62 Pending"}},
+	)
+	follow(
+		t, begun(),
+		leg{"runs", runs, want{plan.AwaitJob, plan.Progressing, "Migrating", "Open 59-60", attempt}},
+		leg{"corrected", correct, want{plan.AwaitJob, plan.Progressing, "Migrating", "Open 59-60", attempt}},
+	)
+}
+
+// TestElderGone: what was recorded before an older schema had the database is not so
+// any more.
+func TestElderGone(t *testing.T) {
+	t.Parallel()
+	follow(
+		t, given().applied(66).gated("v0.10.0"),
+		leg{"alone", nil, want{plan.Idle, plan.Ready, "UpToDate", "Open 63-66", ""}},
+		leg{"an older schema refers to it", func(c *course) { c.Elder = "older" }, want{plan.Stall, plan.Stalled, "DatabaseShared", "Held", ""}},
+		leg{"and is deleted", func(c *course) { c.Elder = "" }, want{plan.Prepare, plan.Progressing, "Inspecting", "Held", "1: ?-66 Pending"}},
+	)
+}
+
+// TestAheadOfBundle: an operator that is older than the one before says so.
+func TestAheadOfBundle(t *testing.T) {
+	t.Parallel()
+	c := given().downgrade(v1alpha1.DowngradeAllow).applied(76).gated("v0.11.0")
+	c.Schema.Status.AppliedRevision.Version = 80
+	c.turn().wants(t, want{plan.Stall, plan.Stalled, "AheadOfBundle", "Held", ""})
+}
+
 // TestAwait: while the Job runs, the reason says what it waits for.
 func TestAwait(t *testing.T) {
 	t.Parallel()

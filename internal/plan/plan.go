@@ -288,10 +288,9 @@ func (d *decider) rebase() {
 		d.status.Attempt.State = v1alpha1.AttemptLost
 	}
 	d.status.Source = d.Source
-	d.status.AppliedRevision = v1alpha1.RevisionStatus{}
-	d.status.Birth, d.status.AdoptedFrom, d.status.VerifiedTime = "", "", nil
+	d.unlearn()
+	d.status.VerifiedTime, d.status.Drift = nil, v1alpha1.DriftStatus{}
 	d.status.Gate = v1alpha1.GateStatus{}
-	d.status.Drift, d.status.Tables = v1alpha1.DriftStatus{}, nil
 	d.hold = false
 }
 

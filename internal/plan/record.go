@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,12 +42,15 @@ func (d *decider) record() Decision {
 		}
 	}
 	a.Reason, a.Message = string(res.Reason), cut(Explain(*res, d.Bundle, d.engine()), maxMessage)
-	if a.Reason == "" {
-		a.Reason = string(result.ReasonInternal)
+	if !reasonPattern.MatchString(a.Reason) {
+		a.Reason = string(result.ReasonInternal) // No Job of ours says so, and the API would refuse the status.
 	}
 	d.enter(res, a.Reason)
 	return d.recordFailure()
 }
+
+// reasonPattern is what the API takes for a reason.
+var reasonPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 
 // learn takes over what the Job has seen of the database, and reports whether
 // that was a revision.
@@ -57,8 +61,7 @@ func (d *decider) learn(res *result.Result) (known bool) {
 		switch {
 		case elsewhere(res):
 			// What is recorded is not so, and nothing takes its place.
-			d.status.AppliedRevision, d.status.Birth, d.status.AdoptedFrom = v1alpha1.RevisionStatus{}, "", ""
-			d.status.Tables = nil
+			d.unlearn()
 			d.hold = false
 		case res.Applied == 0 && d.status.Attempt.From != nil:
 			// It did nothing, so nothing has changed.
@@ -82,6 +85,12 @@ func (d *decider) learn(res *result.Result) (known bool) {
 	return true
 }
 
+// unlearn drops what is recorded of where the database is.
+func (d *decider) unlearn() {
+	d.status.AppliedRevision, d.status.Birth, d.status.AdoptedFrom = v1alpha1.RevisionStatus{}, "", ""
+	d.status.Tables = nil
+}
+
 // uncertain reports whether a run lost touch with a database that it had begun
 // to work on: whether its last transaction was committed, nobody knows.
 func uncertain(res *result.Result) bool {
@@ -89,12 +98,13 @@ func uncertain(res *result.Result) bool {
 }
 
 // elsewhere reports whether a Job has seen that the database is not what is
-// recorded, and could not tell a revision instead: it is empty, or nothing that
-// the bundle knows.
+// recorded, and could not tell a revision instead: it is empty, nothing that the
+// bundle knows, or in the hands of others, who may have brought it anywhere.
 func elsewhere(res *result.Result) bool {
 	switch res.Reason {
 	case result.ReasonUnexpectedRevision, result.ReasonUnknownDatabase, result.ReasonAheadOfBundle, result.ReasonDirty,
-		result.ReasonVersionChangedByOthers, result.ReasonRevisionMissing:
+		result.ReasonVersionChangedByOthers, result.ReasonRevisionMissing, result.ReasonDatabaseOwned,
+		result.ReasonAdoptionForbidden, result.ReasonCatalogDiffers:
 		return true
 	default:
 		return false

@@ -43,6 +43,27 @@ func TestRecord(t *testing.T) {
 			want{plan.Record, plan.Progressing, "Unreachable", "Held for a plan", retrying},
 			want{plan.Wait, plan.Progressing, "Unreachable", "Held for a plan", retrying},
 		},
+		// Whoever owns it may have brought it anywhere: nothing may start on what was known.
+		"owned by another": {
+			refused(result.ReasonDatabaseOwned, 0),
+			want{plan.Record, plan.Stalled, "DatabaseOwned", "Held", failedAt},
+			want{plan.Stall, plan.Stalled, "DatabaseOwned", "Held", failedAt},
+		},
+		"to be adopted, and must not": {
+			refused(result.ReasonAdoptionForbidden, 0),
+			want{plan.Record, plan.Stalled, "AdoptionForbidden", "Held", failedAt},
+			want{plan.Stall, plan.Stalled, "AdoptionForbidden", "Held", failedAt},
+		},
+		"at no revision": {
+			failed(result.Permanent, result.ReasonCatalogDiffers, 0, 0),
+			want{plan.Record, plan.Stalled, "CatalogDiffers", "Held", failedAt},
+			want{plan.Stall, plan.Stalled, "CatalogDiffers", "Held", failedAt},
+		},
+		"a reason that is none": {
+			failed(result.Permanent, "no reason: at all", 0, 0),
+			want{plan.Record, plan.Stalled, "Internal", "Open 59-62", failedAt},
+			want{plan.Stall, plan.Stalled, "Internal", "Open 59-62", failedAt},
+		},
 		"interrupted on the way": {
 			failed(result.Transient, result.ReasonInterrupted, 62, 64),
 			// The next revision may have been committed all the same.

@@ -208,7 +208,8 @@ func (o *operator) finish(w *world, observed plan.Observed, next plan.Decision) 
 	schema := observed.Schema
 	want := next.Status
 	want.Conditions = gateCondition(w, schema, want)
-	if want.Gate.State == v1alpha1.GateHeld || want.Serves != schema.Status.Serves {
+	open := want.Gate.State == v1alpha1.GateOpen || schema.Spec.Gate == v1alpha1.GateDisabled
+	if !open || want.Serves != schema.Status.Serves {
 		o.held = true
 	}
 	version := schema.ResourceVersion
@@ -224,7 +225,7 @@ func (o *operator) finish(w *world, observed plan.Observed, next plan.Decision) 
 			func(s *v1alpha1.DatabaseSchema) { s.Status = want })
 		version = w.schema.ResourceVersion
 	}
-	if want.Gate.State == v1alpha1.GateOpen && o.held {
+	if open && o.held {
 		o.held, o.since = false, number(version)
 	}
 }

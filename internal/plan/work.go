@@ -10,6 +10,7 @@ import (
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/migrate/result"
 )
 
 // Work is a migration: what a Job is to do.
@@ -74,6 +75,9 @@ func (d *decider) plan() (*Work, *problem) {
 		return d.verification(applied), nil
 	case d.target == 0:
 		return d.look(applied), nil
+	case applied > len(d.Bundle.Revisions):
+		return nil, &problem{string(result.ReasonAheadOfBundle), fmt.Sprintf(
+			"The database is at revision %d, and this operator knows revisions up to %d. Install the newer one again.", applied, len(d.Bundle.Revisions))}
 	case d.target > applied:
 		return d.upgrade(applied), nil
 	case d.interval().Serves(d.target) && (d.target == applied || !d.wantsDowngrade()):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,17 +34,34 @@ func Revision(set *metav1.PartialObjectMetadata) int {
 	return 0
 }
 
-// Owners are those of pods that are about to be replaced: UIDs of ReplicaSets, and
-// for StatefulSets the UID with the revision.
-type Owners map[string]bool
+// Owners are those of pods that are about to be replaced: UIDs of ReplicaSets. Of
+// StatefulSets they have the UIDs of the pods themselves.
+type Owners map[types.UID]bool
 
 // Has reports whether a pod is about to be replaced.
 func (o Owners) Has(pod *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(pod)
-	if owner == nil {
+	return owner != nil && (o[owner.UID] || o[pod.UID])
+}
+
+// Replaces reports whether a StatefulSet wants another pod in the place of one of its
+// own: not below the partition of a rolling update, where it makes pods of the
+// revision before for as long as it has that partition.
+func Replaces(set *appsv1.StatefulSet, pod *corev1.Pod) bool {
+	revision := pod.Labels[appsv1.StatefulSetRevisionLabel]
+	if revision == "" || set.Status.UpdateRevision == "" || set.Status.UpdateRevision == revision ||
+		set.Status.ObservedGeneration != set.Generation {
 		return false
 	}
-	return o[string(owner.UID)] || o[string(owner.UID)+"/"+pod.Labels[appsv1.StatefulSetRevisionLabel]]
+	first := 0
+	if rolling := set.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil {
+		first = int(*rolling.Partition)
+	}
+	if set.Spec.Ordinals != nil {
+		first += int(set.Spec.Ordinals.Start)
+	}
+	at, err := strconv.Atoi(pod.Name[strings.LastIndex(pod.Name, "-")+1:])
+	return err == nil && at >= first
 }
 
 // Find returns the owners of those pods that are about to be replaced. It asks
@@ -59,7 +77,7 @@ func Find(ctx context.Context, reader client.Reader, sets []metav1.PartialObject
 	out := Owners{}
 	for i := range sets {
 		if owner := metav1.GetControllerOf(&sets[i]); owner != nil && Revision(&sets[i]) < newest[owner.UID] {
-			out[string(sets[i].UID)] = true
+			out[sets[i].UID] = true
 		}
 	}
 	return out, out.addOrdinals(ctx, reader, pods)
@@ -69,18 +87,20 @@ func (o Owners) addOrdinals(ctx context.Context, reader client.Reader, pods []co
 	type set struct {
 		key       types.NamespacedName
 		revisions map[string]bool
+		pods      []*corev1.Pod
 	}
-	sets := map[types.UID]set{}
+	sets := map[types.UID]*set{}
 	for i := range pods {
 		pod := &pods[i]
 		owner, revision := metav1.GetControllerOf(pod), pod.Labels[appsv1.StatefulSetRevisionLabel]
 		if owner == nil || owner.Kind != "StatefulSet" || revision == "" {
 			continue
 		}
-		if _, ok := sets[owner.UID]; !ok {
-			sets[owner.UID] = set{types.NamespacedName{Namespace: pod.Namespace, Name: owner.Name}, map[string]bool{}}
+		if sets[owner.UID] == nil {
+			sets[owner.UID] = &set{key: types.NamespacedName{Namespace: pod.Namespace, Name: owner.Name}, revisions: map[string]bool{}}
 		}
-		sets[owner.UID].revisions[revision] = true
+		s := sets[owner.UID]
+		s.revisions[revision], s.pods = true, append(s.pods, pod)
 	}
 	for uid, s := range sets {
 		if len(s.revisions) < 2 {
@@ -93,11 +113,10 @@ func (o Owners) addOrdinals(ctx context.Context, reader client.Reader, pods []co
 			}
 			continue
 		}
-		if live.UID != uid || live.Status.UpdateRevision == "" || live.Status.ObservedGeneration != live.Generation {
-			continue
-		}
-		for revision := range s.revisions {
-			o[string(uid)+"/"+revision] = revision != live.Status.UpdateRevision
+		for _, pod := range s.pods {
+			if live.UID == uid && Replaces(live, pod) {
+				o[pod.UID] = true
+			}
 		}
 	}
 	return nil
