@@ -202,6 +202,60 @@ func TestSuspend(t *testing.T) {
 	await(t, schema, isReady)
 }
 
+// TestGateOpenedWhileHeld: the break-glass also lets those in that wait because nobody
+// knows yet where the database is; closed again it holds.
+func TestGateOpenedWhileHeld(t *testing.T) {
+	t.Parallel()
+	namespace := startOperator(t)
+	schema := targeting(namespace, schemaName)
+	create(t, schema)
+	pod := labeledPod(namespace, "ghcr.io/open-webui/open-webui:0.11.0")
+	create(t, pod)
+	startedJob(t, schema, "1")
+	set := func(gate v1alpha1.GateMode) {
+		t.Helper()
+		patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec": {"gate": %q}}`, gate))
+		if err := server.Client.Patch(t.Context(), schema, patch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(v1alpha1.GateDisabled)
+	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+		err := server.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod)
+		return err == nil && !schedgate.Has(pod), fmt.Sprintf("the gate is closed (%v)", err)
+	})
+	set(v1alpha1.GateEnforced)
+	await(t, schema, func(s v1alpha1.DatabaseSchemaStatus) bool {
+		gate := apimeta.FindStatusCondition(s.Conditions, v1alpha1.ConditionGateOpen)
+		return gate != nil && gate.Status == metav1.ConditionFalse && gate.ObservedGeneration == schema.Generation
+	})
+	apiserver.Eventually(t, func(ctx context.Context) (bool, string) {
+		next := labeledPod(namespace, "ghcr.io/open-webui/open-webui:0.11.0")
+		err := server.Client.Create(ctx, next, client.DryRunAll)
+		return err == nil && schedgate.Has(next), fmt.Sprintf("another pod is let in (%v)", err)
+	})
+}
+
+// TestJobRejected: what the API server does not take is told, and tried again with
+// another spec.
+func TestJobRejected(t *testing.T) {
+	t.Parallel()
+	namespace := startOperator(t)
+	schema := targeting(namespace, schemaName)
+	schema.Spec.Execution.PodTemplate.Labels = map[string]v1alpha1.LabelValue{"team": "chat", "not a label": "x"}
+	create(t, schema)
+	status := await(t, schema, isReason(v1alpha1.ReasonJobRejected))
+	message := apimeta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady).Message
+	if !strings.Contains(message, "(Invalid)") || strings.Contains(message, "not a label") {
+		t.Errorf("the message is %q", message)
+	}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec": {"execution": {"podTemplate": {"labels": {"not a label": null}}}}}`))
+	if err := server.Client.Patch(t.Context(), schema, patch); err != nil {
+		t.Fatal(err)
+	}
+	apiserver.Eventually(t, func(context.Context) (bool, string) { return countJobs(t, namespace) == 1, "there is no Job" })
+}
+
 // TestSharedDatabase: of two schemas of one database the younger one does nothing. It
 // names the older one only to those who can read it, too.
 func TestSharedDatabase(t *testing.T) {
