@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -79,6 +80,42 @@ func TestMetrics(t *testing.T) {
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("the linter says %v (%v)", problems, err)
+	}
+}
+
+// TestBeginnings: what increases is there before anything happens, or its first
+// increase would not be one.
+func TestBeginnings(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewPedanticRegistry()
+	metrics.New(registry)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if histogram := metric.GetHistogram(); metric.GetCounter().GetValue() > 0 || histogram.GetSampleCount() > 0 {
+				t.Errorf("%s does not begin at 0", family.GetName())
+			}
+			name := family.GetName()
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "class" || label.GetName() == "result" {
+					name += " " + label.GetValue()
+				}
+			}
+			got[name]++
+		}
+	}
+	want := map[string]int{
+		"schemagate_build_info": 1, "schemagate_drain_pods_total": 1, "schemagate_gate_opened_total": 1, "schemagate_gate_wait_seconds": 1,
+		"schemagate_migration_duration_seconds Succeeded": 1,
+		"schemagate_migration_failures_total Retrying":    1, "schemagate_migration_failures_total Failed": 1, "schemagate_migration_failures_total Lost": 1,
+		"schemagate_migration_retries_total Retrying": 1, "schemagate_migration_retries_total Failed": 1, "schemagate_migration_retries_total Lost": 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what there is at first (-want +got):\n%s", diff)
 	}
 }
 

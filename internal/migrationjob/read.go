@@ -82,7 +82,9 @@ type Waiting struct {
 
 // Reasons of Waiting.
 const (
-	// SecretMissing: a Secret or ConfigMap, or a key of it, does not exist.
+	// SecretMissing: the Secret with the URL, the user or the password, or the key
+	// of it, does not exist. One of a volume, as certificates are, is told in
+	// events only: ContainerCreating.
 	SecretMissing = "SecretMissing"
 
 	// ImageUnavailable: the image cannot be pulled.

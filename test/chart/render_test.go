@@ -91,8 +91,8 @@ var cases = map[string]struct {
 	"some namespaces": {
 		values: "watchNamespaces: [chat, team-b]",
 		has: []string{
-			"- --namespaces=chat,team-b", "kind: Role metadata: name: schemagate-manager namespace: chat",
-			"kind: RoleBinding metadata: name: schemagate-manager namespace: team-b", "kind: ClusterRole metadata: name: schemagate-cluster-facts",
+			"- --namespaces=chat,team-b", "kind: Role metadata: name: schemagate-manager namespace: \"chat\"",
+			"kind: RoleBinding metadata: name: schemagate-manager namespace: \"team-b\"", "kind: ClusterRole metadata: name: schemagate-cluster-facts",
 		},
 		hasNot: []string{"kind: ClusterRole metadata: name: schemagate-manager"},
 	},
@@ -131,7 +131,7 @@ podDisruptionBudget: {maxUnavailable: 50%}
 			"- --leader-elect-lease-duration=15s - --leader-elect-renew-deadline=10s - --leader-elect-retry-period=2s",
 			"- --log-format=text - --log-level=debug - \"--admission-policies-interval=1m\"", "- name: HTTPS_PROXY value: http://proxy:3128",
 			"annotations: a: b", "c: d", "e: f", "team: platform", "memory: 128Mi", "fsGroup: 1", "runAsUser: 65532",
-			"priorityClassName: system-cluster-critical", "terminationGracePeriodSeconds: 7", "nodeSelector: disk: ssd", "key: infra",
+			"priorityClassName: \"system-cluster-critical\"", "terminationGracePeriodSeconds: 7", "nodeSelector: disk: ssd", "key: infra",
 			"- labelSelector: matchLabels: app.kubernetes.io/instance: schemagate app.kubernetes.io/name: schemagate maxSkew: 1", "maxUnavailable: 50%",
 			"cpu: 10m", // values are merged
 		},
@@ -146,15 +146,15 @@ podDisruptionBudget: {maxUnavailable: 50%}
 	},
 	"names": {
 		values: "fullnameOverride: gate\nnameOverride: sg",
-		has:    []string{"kind: Deployment metadata: name: gate", "app.kubernetes.io/name: sg", "name: gate-leader-election", "name: schemagate-gate-add"},
+		has:    []string{"kind: Deployment metadata: name: \"gate\"", "app.kubernetes.io/name: \"sg\"", "name: gate-leader-election", "name: schemagate-gate-add"},
 		hasNot: []string{"name: schemagate-manager"},
 	},
 	"account of one's own": {
-		values: "serviceAccount: {create: false, name: robot, annotations: {color: blue}}", has: []string{"serviceAccountName: robot", "- kind: ServiceAccount name: robot namespace: schemagate-system"},
+		values: "serviceAccount: {create: false, name: robot, annotations: {color: blue}}", has: []string{"serviceAccountName: \"robot\"", "- kind: ServiceAccount name: \"robot\" namespace: \"schemagate-system\""},
 		hasNot: []string{"apiVersion: v1 kind: ServiceAccount", "color: blue"},
 	},
-	"account with annotations": {values: "serviceAccount: {name: robot, annotations: {color: blue}}", has: []string{"kind: ServiceAccount metadata: name: robot", "color: blue"}},
-	"default account":          {values: "serviceAccount: {create: false}", has: []string{"serviceAccountName: default"}},
+	"account with annotations": {values: "serviceAccount: {name: robot, annotations: {color: blue}}", has: []string{"kind: ServiceAccount metadata: name: \"robot\"", "color: blue"}},
+	"default account":          {values: "serviceAccount: {create: false}", has: []string{"serviceAccountName: \"default\""}},
 	"no roles":                 {values: "rbac: {create: false}", hasNot: []string{"rbac.authorization.k8s.io/v1"}},
 	"no metrics": {
 		values: "metrics: {enabled: false}", has: []string{"- --metrics-bind-address=0"},
@@ -174,6 +174,20 @@ metrics:
 			"scrapeTimeout: 10s", "action: labeldrop", "- kind: ServiceAccount name: prometheus namespace: monitoring", "honorLabels: true",
 		},
 	},
+	"alerts of one of several operators": {
+		values: "watchNamespaces: [chat, team-b]\nmetrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}",
+		has: []string{
+			`absent(leader_election_master_status{namespace="schemagate-system", name="schemagate-leader.schemagate.dev"} == 1)`,
+			`kube_pod_status_scheduled{namespace=~"chat|team-b", condition="false"}`, `(schemagate_databaseschema_waiting_pods{namespace=~"chat|team-b"})[6h:1m]`,
+		},
+		hasNot: []string{`master_status{name=`, `scheduled{condition`, `waiting_pods)`},
+	},
+	// Who knows what else scrapes the operator, and which labels it adds.
+	"alerts without a ServiceMonitor": {
+		values: "watchNamespaces: [chat]\nmetrics: {prometheusRule: {enabled: true}}",
+		has:    []string{`absent(leader_election_master_status{name="schemagate-leader.schemagate.dev"} == 1)`},
+		hasNot: []string{`{namespace=`},
+	},
 	"network": {
 		values: `
 networkPolicy:
@@ -187,6 +201,71 @@ networkPolicy:
 		hasNot: []string{"- port: 443 "},
 	},
 	"resource not kept": {values: "crds: {keep: false}", has: []string{"kind: CustomResourceDefinition"}, hasNot: []string{"helm.sh/resource-policy"}},
+}
+
+// TestNumbersAsNames: what YAML would take for a number, a truth value or nothing is
+// a name all the same.
+func TestNumbersAsNames(t *testing.T) {
+	t.Parallel()
+	const more = `
+priorityClassName: "7"
+networkPolicy: {enabled: true}
+metrics:
+  readers: [{kind: ServiceAccount, name: "8", namespace: "9"}]
+  serviceMonitor: {enabled: true}
+  prometheusRule: {enabled: true}
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]
+`
+	for name, tc := range map[string]struct{ release, namespace, values string }{
+		"numbers":              {"123", "2024", "{fullnameOverride: '123', nameOverride: '123', watchNamespaces: ['2024', '0x1f'], serviceAccount: {name: '456'}}"},
+		"powers of ten":        {"1e3", "2e6", "{nameOverride: '1e3', watchNamespaces: ['1e3']}"},
+		"truth values":         {"true", "on", "{fullnameOverride: 'yes', nameOverride: 'y', watchNamespaces: ['off', 'no']}"},
+		"nothing":              {"null", "null", "{nameOverride: 'null', watchNamespaces: ['null']}"},
+		"days":                 {"2024-01-01", "2024-01-02", "{nameOverride: '2024-01-01', watchNamespaces: ['2024-01-02']}"},
+		"account of one's own": {"1", "2", "{serviceAccount: {create: false, name: '3'}}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			release, err := helm.RenderAs(helm.Load(t, helm.Dir("schemagate")), tc.release, tc.namespace, current, helm.Values(t, more, tc.values))
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, release.Manifest)
+			for _, object := range objects(t, release.Manifest) {
+				if object.GetKind() != "CustomResourceDefinition" {
+					stringsOnly(t, object.GetKind(), object.Object)
+				}
+			}
+		})
+	}
+}
+
+// stringsOnly fails for names, namespaces and labels that are no strings.
+func stringsOnly(t *testing.T, path string, value any) {
+	t.Helper()
+	switch value := value.(type) {
+	case map[string]any:
+		for key, below := range value {
+			switch key {
+			case "name", "namespace", "serviceAccountName", "priorityClassName":
+				if _, ok := below.(string); !ok {
+					t.Errorf("%s/%s is %v, a %T", path, key, below, below)
+				}
+			case "labels", "matchLabels":
+				labels, _ := below.(map[string]any)
+				for label, is := range labels {
+					if _, ok := is.(string); !ok {
+						t.Errorf("%s/%s/%s is %v, a %T", path, key, label, is, is)
+					}
+				}
+			}
+			stringsOnly(t, path+"/"+key, below)
+		}
+	case []any:
+		for _, below := range value {
+			stringsOnly(t, path, below)
+		}
+	}
 }
 
 func TestCases(t *testing.T) {

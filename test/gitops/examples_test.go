@@ -13,14 +13,17 @@ import (
 	"testing"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/testing/apiserver"
 )
 
@@ -213,5 +216,54 @@ func TestFluxPaths(t *testing.T) {
 				t.Errorf("%s checks %v, which is not there", file, check)
 			}
 		}
+	}
+}
+
+// TestFluxValues: the HelmRelease gives the chart the values that are tried with it, and
+// the application the database that the schema is of.
+func TestFluxValues(t *testing.T) {
+	t.Parallel()
+	release, err := os.ReadFile(filepath.Join(integrations, "flux", "helmrelease.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(filepath.Join(integrations, "open-webui-helm", "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want map[string]any
+	if err := utilyaml.Unmarshal(file, &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range manifests(t, release) {
+		if object.GetKind() == "HelmRelease" {
+			got, _, _ = unstructured.NestedMap(object.Object, "spec", "values")
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the values (-open-webui-helm/values.yaml +flux/helmrelease.yaml):\n%s", diff)
+	}
+	var values struct {
+		PodLabels      map[string]string         `json:"podLabels"`
+		ExtraEnvVars   []corev1.EnvVar           `json:"extraEnvVars"`
+		ExtraResources []v1alpha1.DatabaseSchema `json:"extraResources"`
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(got, &values); err != nil {
+		t.Fatal(err)
+	}
+	if len(values.ExtraResources) != 1 {
+		t.Fatalf("%d DatabaseSchemas, want one", len(values.ExtraResources))
+	}
+	schema := values.ExtraResources[0]
+	if label := values.PodLabels[v1alpha1.LabelSchema]; label != schema.Name {
+		t.Errorf("the pods name the schema %q, which is %q", label, schema.Name)
+	}
+	of := map[string]*corev1.EnvVarSource{}
+	for _, variable := range values.ExtraEnvVars {
+		of[variable.Name] = variable.ValueFrom
+	}
+	url := schema.Spec.Database.URLFrom.SecretKeyRef
+	if source := of["DATABASE_URL"]; source == nil || source.SecretKeyRef == nil || source.SecretKeyRef.Name != string(url.Name) || source.SecretKeyRef.Key != url.Key {
+		t.Errorf("the schema is of the database in %s/%s, and the application's is in %+v", url.Name, url.Key, source)
 	}
 }

@@ -1,9 +1,9 @@
 package prometheus_test
 
 import (
-	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +29,9 @@ leader_election_master_status{name="schemagate-leader.schemagate.dev", pod="b"} 
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	stalled := `SchemagateStalled{name="open-webui", namespace="chat", reason="SQLError", severity="warning"}`
+	failing := `SchemagateMigrationFailing{name="open-webui", namespace="chat", severity="warning"}`
+	down := `SchemagateOperatorDown{severity="warning"}`
+	downAndWaiting := `SchemagateOperatorDownWhilePodsWait{namespace="chat", severity="critical"}`
 	tests := map[string]struct {
 		series string
 		alone  bool // nobody leads
@@ -54,15 +57,37 @@ schemagate_databaseschema_condition{` + of + `, type="Stalled", status="True", r
 			at: map[int][]string{2: {stalled}, 4: {stalled}, 5: {stalled}},
 		},
 		"failing again and again": {
-			series: `schemagate_databaseschema_failed_attempts{` + of + `} 1 2 3 4 5 6x20
-schemagate_databaseschema_condition{` + of + `, type="Ready", status="False", reason="Authentication"} 1x30`,
-			at: map[int][]string{5: nil, 6: {`SchemagateMigrationFailing{name="open-webui", namespace="chat", reason="Authentication", severity="warning"}`}},
+			series: `schemagate_databaseschema_failed_attempts{` + of + `} 1 2 3 4 5 6 7 8 9 10`,
+			at:     map[int][]string{5: nil, 6: {failing}, 10: {failing}},
+		},
+		// The first minute of each three waits, the others are the attempt's.
+		"failing, and at work in between": {
+			series: `schemagate_databaseschema_failed_attempts{` + of + `} 5 5 5 6 6 6 7 7 7 8 8 8 9 9 9 10 10 10
+schemagate_databaseschema_condition{` + of + `, type="Ready", status="False", reason="Authentication"} 1 stale _ 1 stale _ 1 stale _ 1 stale _ 1 stale _ 1 stale _
+schemagate_databaseschema_condition{` + of + `, type="Ready", status="False", reason="Inspecting"} _ 1 1 stale 1 1 stale 1 1 stale 1 1 stale 1 1 stale 1 1`,
+			at: map[int][]string{4: nil, 5: {failing}, 6: {failing}, 7: {failing}, 8: {failing}, 16: {failing}},
+		},
+		"failing, and another replica takes over": {
+			series: `schemagate_databaseschema_failed_attempts{` + of + `, pod="a"} 5 6 7 8 stale
+schemagate_databaseschema_failed_attempts{` + of + `, pod="b"} _ _ _ _ 8 8 9 9 10`,
+			at: map[int][]string{3: {failing}, 4: {failing}, 5: {failing}, 8: {failing}},
+		},
+		"failed, and an attempt runs well for long": {
+			series: `schemagate_databaseschema_failed_attempts{` + of + `} 3 4 5 6x60
+schemagate_databaseschema_migration_start_timestamp_seconds{` + of + `} _ _ _ _ 2400x60
+schemagate_databaseschema_condition{` + of + `, type="Ready", status="False", reason="Migrating"} 1x60`,
+			at: map[int][]string{4: {failing}, 17: {failing}, 23: nil, 60: nil},
+		},
+		"failed before this operator began, and an attempt runs": {
+			series: `schemagate_databaseschema_failed_attempts{` + of + `} 9x30
+schemagate_databaseschema_condition{` + of + `, type="Ready", status="False", reason="Migrating"} 1x30`,
+			at: map[int][]string{10: nil, 30: nil},
 		},
 		"failed, and stalled": {
-			series: `schemagate_databaseschema_failed_attempts{` + of + `} 9x20
+			series: `schemagate_databaseschema_failed_attempts{` + of + `} 4 5 6 7x20
 schemagate_databaseschema_condition{` + of + `, type="Ready", status="False", reason="SQLError"} 1x20
 schemagate_databaseschema_condition{` + of + `, type="Stalled", status="True", reason="SQLError"} 1x20`,
-			at: map[int][]string{20: {stalled}},
+			at: map[int][]string{5: {stalled}, 20: {stalled}},
 		},
 		"gated too long": {
 			series: `schemagate_databaseschema_oldest_waiting_pod_timestamp_seconds{` + of + `} 0x20 stale`,
@@ -100,7 +125,7 @@ schemagate_admission_policies_missing{pod="b"} 2x20`,
 		"nobody leads": {
 			alone:  true,
 			series: `leader_election_master_status{name="schemagate-leader.schemagate.dev", pod="a"} 1 1 1 0x30`,
-			at:     map[int][]string{2: nil, 7: nil, 8: {`SchemagateOperatorDown{severity="warning"}`}},
+			at:     map[int][]string{2: nil, 7: nil, 8: {down}},
 		},
 		"nobody is there, and no pod waits": {
 			alone: true,
@@ -109,29 +134,67 @@ kube_pod_status_scheduled{namespace="chat", pod="x", condition="false"} 0x30
 kube_pod_labels{namespace="chat", pod="x", label_schemagate_dev_schema="open-webui"} 1x30
 kube_pod_status_scheduled{namespace="chat", pod="other", condition="false"} 1x30
 kube_pod_labels{namespace="chat", pod="other"} 1x30`,
-			at: map[int][]string{4: nil, 20: {`SchemagateOperatorDown{severity="warning"}`}},
+			at: map[int][]string{4: nil, 20: {down}},
 		},
 		"nobody is there, and pods wait": {
 			alone: true,
 			series: `kube_pod_status_scheduled{namespace="chat", pod="x", condition="false"} 1x30
 kube_pod_labels{namespace="chat", pod="x", label_schemagate_dev_schema="open-webui"} 1x30`,
-			at: map[int][]string{
-				1: nil, 2: {`SchemagateOperatorDownWhilePodsWait{namespace="chat", severity="critical"}`},
-				5: {
-					`SchemagateOperatorDownWhilePodsWait{namespace="chat", severity="critical"}`,
-					`SchemagateOperatorDown{severity="warning"}`,
-				},
-			},
+			at: map[int][]string{1: nil, 2: {downAndWaiting}, 5: {downAndWaiting, down}, 20: {downAndWaiting, down}},
 		},
 		"it went while pods waited": {
 			alone: true,
 			series: `leader_election_master_status{name="schemagate-leader.schemagate.dev", pod="a"} 1 1 1 stale
 schemagate_databaseschema_waiting_pods{` + of + `} 2 2 2 stale`,
-			at: map[int][]string{4: nil, 5: {`SchemagateOperatorDownWhilePodsWait{namespace="chat", severity="critical"}`}},
+			at: map[int][]string{
+				4: nil, 5: {downAndWaiting}, 8: {downAndWaiting, down}, 30: {downAndWaiting, down}, 350: {downAndWaiting, down}, 380: {down},
+			},
+		},
+		"it went while pods waited, which go as well": {
+			alone: true,
+			series: `leader_election_master_status{name="schemagate-leader.schemagate.dev", pod="a"} 1 1 1 stale
+schemagate_databaseschema_waiting_pods{` + of + `} 2 2 2 stale
+kube_pod_status_scheduled{namespace="chat", pod="x", condition="false"} 1x10 stale
+kube_pod_labels{namespace="chat", pod="x", label_schemagate_dev_schema="open-webui"} 1x10 stale
+kube_pod_status_scheduled{namespace="chat", pod="y", condition="false"} 0x30
+kube_pod_labels{namespace="chat", pod="y", label_schemagate_dev_schema="open-webui"} 1x30`,
+			at: map[int][]string{8: {downAndWaiting, down}, 20: {down}, 30: {down}},
+		},
+		"it went after pods had waited for the replica before": {
+			alone: true,
+			series: `leader_election_master_status{name="schemagate-leader.schemagate.dev", pod="a"} 1 1 1 stale
+leader_election_master_status{name="schemagate-leader.schemagate.dev", pod="b"} _ _ _ 1 1 1 stale
+schemagate_databaseschema_waiting_pods{` + of + `, pod="a"} 2 2 2 stale
+schemagate_databaseschema_waiting_pods{` + of + `, pod="b"} _ _ _ 2 0 0 stale`,
+			at: map[int][]string{8: nil, 11: {down}, 30: {down}},
+		},
+		"pods name what is not there": {
+			series: `kube_pod_status_scheduled{namespace="chat", pod="x", condition="false"} 1x20 stale
+kube_pod_labels{namespace="chat", pod="x", label_schemagate_dev_schema="open-webiu"} 1x20 stale
+kube_pod_status_scheduled{namespace="other", pod="x", condition="false"} 1x40
+kube_pod_labels{namespace="other", pod="x", label_schemagate_dev_schema="open-webui"} 1x5 stale
+kube_pod_status_scheduled{namespace="chat", pod="y", condition="false"} 0x40
+kube_pod_labels{namespace="chat", pod="y", label_schemagate_dev_schema="gone"} 1x40
+kube_pod_status_scheduled{namespace="chat", pod="z", condition="false"} 1x40
+kube_pod_labels{namespace="chat", pod="z"} 1x40
+schemagate_databaseschema_info{` + of + `, bundle="open-webui"} 1x40`,
+			at: map[int][]string{14: nil, 15: {`SchemagatePodWithoutSchema{name="open-webiu", namespace="chat", severity="warning"}`}, 30: nil},
+		},
+		"pods name what is in another namespace": {
+			series: `kube_pod_status_scheduled{namespace="other", pod="x", condition="false"} 1x20
+kube_pod_labels{namespace="other", pod="x", label_schemagate_dev_schema="open-webui"} 1x20
+schemagate_databaseschema_info{` + of + `, bundle="open-webui"} 1x20`,
+			at: map[int][]string{15: {`SchemagatePodWithoutSchema{name="open-webui", namespace="other", severity="warning"}`}},
+		},
+		"there is no schema at all": {
+			series: `kube_pod_status_scheduled{namespace="chat", pod="x", condition="false"} 1x20
+kube_pod_labels{namespace="chat", pod="x", label_schemagate_dev_schema="open-webui"} 1x20`,
+			at: map[int][]string{15: {`SchemagatePodWithoutSchema{name="open-webui", namespace="chat", severity="warning"}`}},
 		},
 		"pods wait for one that is there": {
 			series: `kube_pod_status_scheduled{namespace="chat", pod="x", condition="false"} 1x30
 kube_pod_labels{namespace="chat", pod="x", label_schemagate_dev_schema="open-webui"} 1x30
+schemagate_databaseschema_info{` + of + `, bundle="open-webui"} 1x30
 schemagate_databaseschema_waiting_pods{` + of + `} 2x30`,
 			at: map[int][]string{30: nil},
 		},
@@ -210,7 +273,8 @@ func checkAnnotations(t *testing.T, name string, alert *rules.Alert) {
 		}
 	}
 	_, anchor, _ := strings.Cut(alert.Annotations.Get("runbook_url"), "/docs/runbooks#")
-	if !strings.Contains(strings.ToLower(read(t, root, "docs", "runbooks", "README.md")), fmt.Sprintf("\n## %s\n", anchor)) || anchor == "" {
+	// The title is an anchor, too: that of the index.
+	if !regexp.MustCompile(`(?im)^##? `+regexp.QuoteMeta(anchor)+`$`).MatchString(read(t, root, "docs", "runbooks", "README.md")) || anchor == "" {
 		t.Errorf("%s leads to %q, which is no runbook", name, alert.Annotations.Get("runbook_url"))
 	}
 }

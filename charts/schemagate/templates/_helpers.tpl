@@ -14,18 +14,18 @@
 {{- end }}
 
 {{- define "schemagate.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "schemagate.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "schemagate.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "schemagate.labels" -}}
 {{- with .Values.commonLabels }}
 {{- toYaml . }}
 {{ end -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{ include "schemagate.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- end }}
 
 {{- define "schemagate.serviceAccountName" -}}
@@ -61,9 +61,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- (index . 0).Files.Get (printf "files/rbac/%s.yaml" (index . 1)) | fromYaml | dig "rules" list | toYaml }}
 {{- end }}
 
+{{/*
+The alerts, as config/components/prometheus has them. An operator that serves some
+namespaces may be one of several, and another one that leads, or whose pods wait, must
+not count. The leader's namespace is a label that a ServiceMonitor gives.
+*/}}
+{{- define "schemagate.alerts" -}}
+{{- $alerts := .Files.Get "files/rules.yaml" }}
+{{- if and .Values.watchNamespaces .Values.metrics.serviceMonitor.enabled }}
+{{- $served := printf "namespace=~%q" (join "|" .Values.watchNamespaces) }}
+{{- $alerts = $alerts
+  | replace "leader_election_master_status{" (printf "leader_election_master_status{namespace=%q, " .Release.Namespace)
+  | replace "kube_pod_status_scheduled{" (printf "kube_pod_status_scheduled{%s, " $served)
+  | replace "(schemagate_databaseschema_waiting_pods)" (printf "(schemagate_databaseschema_waiting_pods{%s})" $served) }}
+{{- end }}
+{{- $alerts }}
+{{- end }}
+
 {{/* The operator's account, as the subject of a binding. */}}
 {{- define "schemagate.subjects" -}}
 - kind: ServiceAccount
-  name: {{ include "schemagate.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "schemagate.serviceAccountName" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end }}

@@ -50,13 +50,18 @@ func Values(t *testing.T, files ...string) map[string]any {
 
 // Render does what "helm template" does, for a version of Kubernetes.
 func Render(c *chart.Chart, kubernetes string, values map[string]any) (*releasev1.Release, error) {
+	return RenderAs(c, "schemagate", "schemagate-system", kubernetes, values)
+}
+
+// RenderAs does the same with another name and namespace of the release.
+func RenderAs(c *chart.Chart, name, namespace, kubernetes string, values map[string]any) (*releasev1.Release, error) {
 	version, err := common.ParseKubeVersion(kubernetes)
 	if err != nil {
 		return nil, err
 	}
 	install := action.NewInstall(action.NewConfiguration())
 	install.DryRunStrategy = action.DryRunClient
-	install.ReleaseName, install.Namespace = "schemagate", "schemagate-system"
+	install.ReleaseName, install.Namespace = name, namespace
 	install.KubeVersion = version
 	rendered, err := install.Run(c, maps.Clone(values))
 	if err != nil {
