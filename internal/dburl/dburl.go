@@ -83,9 +83,10 @@ type TLS struct {
 const (
 	defaultPort = 5432
 	defaultMode = "prefer"
+	modeDisable = "disable"
 )
 
-var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+var sslModes = []string{modeDisable, "allow", "prefer", "require", "verify-ca", "verify-full"}
 
 // Error says why a URL or a field is refused. It never quotes it.
 type Error struct {
@@ -99,6 +100,10 @@ func (e *Error) Error() string { return "database URL: " + e.Problem }
 func problem(format string, args ...any) error {
 	return &Error{Problem: fmt.Sprintf(format, args...)}
 }
+
+// sessionAttributes are libpq's values of target_session_attrs. lib/pq panics at
+// any other.
+var sessionAttributes = []string{"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}
 
 // String returns the database without credentials and options, for people.
 func (d Database) String() string {
@@ -170,12 +175,28 @@ func (d *Database) complete() error {
 			return problem("the host contains \"@\" or white space; write \"@\" in a password as %%40")
 		}
 	}
+	if a := d.TargetSessionAttrs; a != "" && !slices.Contains(sessionAttributes, a) {
+		return problem("target_session_attrs must be one of %s", strings.Join(sessionAttributes, ", "))
+	}
+	if sockets := d.sockets(); sockets > 0 && sockets < len(d.Hosts) && d.TLS.Mode != modeDisable {
+		return problem("unix sockets and servers cannot be mixed, because sockets have no TLS; name hosts of one kind, or say sslmode=disable")
+	}
 	for _, s := range []string{d.User, d.Password, d.Name} {
 		if strings.ContainsRune(s, 0) {
 			return problem("a zero byte is not allowed")
 		}
 	}
 	return nil
+}
+
+// sockets returns how many of the hosts are unix sockets.
+func (d *Database) sockets() (n int) {
+	for _, h := range d.Hosts {
+		if strings.HasPrefix(h.Name, "/") {
+			n++
+		}
+	}
+	return n
 }
 
 func (t TLS) validate() error {

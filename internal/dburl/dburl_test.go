@@ -50,7 +50,18 @@ func TestParse(t *testing.T) {
 		"TLS": {"postgres://u:p@db/webui?sslmode=verify-full&sslrootcert=/ca.pem&sslcert=/c.pem&sslkey=/k.pem", pg(func(d *Database) {
 			d.TLS = TLS{Mode: "verify-full", RootCert: "/ca.pem", Cert: "/c.pem", Key: "/k.pem"}
 		})},
-		"system authorities": {"postgres://u:p@db/webui?sslrootcert=system", pg(func(d *Database) { d.TLS = TLS{Mode: "verify-full", RootCert: "system"} })},
+		"ssl":                    {"postgres://u:p@db/webui?ssl=require", pg(func(d *Database) { d.TLS.Mode = "require" })},
+		"ssl and sslmode agree":  {"postgres://u:p@db/webui?ssl=disable&sslmode=disable", pg(func(d *Database) { d.TLS.Mode = "disable" })},
+		"hosts of the authority": {"postgresql://u:p@a,b:7/webui", pg(func(d *Database) { d.Hosts = []Host{{"a", 7}, {"b", 7}} })},
+		"hosts without a port":   {"postgresql://u:p@a,b/webui", pg(func(d *Database) { d.Hosts = []Host{{"a", 5432}, {"b", 5432}} })},
+		"sockets": {"postgres://u:p@/webui?host=/a,/b&sslmode=require", pg(func(d *Database) {
+			d.Hosts, d.TLS.Mode = []Host{{"/a", 5432}, {"/b", 5432}}, "require"
+		})},
+		"a socket and a server, plain": {"postgres://u:p@/webui?host=/a,b&sslmode=disable", pg(func(d *Database) {
+			d.Hosts, d.TLS.Mode = []Host{{"/a", 5432}, {"b", 5432}}, "disable"
+		})},
+		"at sign in a parameter": {"postgres://u:p@db?dbname=a@b", pg(func(d *Database) { d.Name = "a@b" })},
+		"system authorities":     {"postgres://u:p@db/webui?sslrootcert=system", pg(func(d *Database) { d.TLS = TLS{Mode: "verify-full", RootCert: "system"} })},
 		"other parameters": {
 			"postgres://u:p@db/webui?connect_timeout=7&application_name=a&options=-c%20x%3D1&keepalives=1&channel_binding=prefer",
 			pg(func(d *Database) { d.ConnectTimeoutSeconds, d.ApplicationName, d.Options = 7, "a", "-c x=1" }),
@@ -103,6 +114,12 @@ func TestParseErrorsTellNothing(t *testing.T) {
 		"weak system":        "postgres://u:" + canary + "@db/webui?sslmode=require&sslrootcert=system",
 		"certificate no key": "postgres://u:p@db/webui?sslcert=" + canary,
 		"channel binding":    "postgres://u:" + canary + "@db/webui?channel_binding=require",
+		"at sign, slash":     "postgres://u:p@ss/" + canary + "@db/webui",
+		"bad ssl":            "postgres://u:p@db/webui?ssl=" + canary,
+		"ssl and sslmode":    "postgres://u:" + canary + "@db/webui?ssl=require&sslmode=disable",
+		"session attributes": "postgres://u:p@db/webui?target_session_attrs=" + canary,
+		"socket and server":  "postgres://u:" + canary + "@/webui?host=/a,b&sslmode=verify-full",
+		"server and socket":  "postgres://u:" + canary + "@/webui?host=a,/b",
 		"bad timeout":        "postgres://u:p@db/webui?connect_timeout=" + canary,
 		"zero byte":          "postgres://u:" + canary + "%00@db/webui",
 		"open bracket":       "postgres://u:" + canary + "@/webui?host=[::1",
@@ -132,6 +149,45 @@ func TestServiceFilesAreRefusedWithAReason(t *testing.T) {
 	_, err := Parse("postgres://db/webui?service=x")
 	if err == nil || !strings.Contains(err.Error(), "service files are not read") {
 		t.Errorf("Parse() = %v", err)
+	}
+}
+
+// TestSessionAttributes: what libpq knows is taken, and an error names the rest.
+func TestSessionAttributes(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"any", "read-write", "read-only", "primary", "standby", "prefer-standby"} {
+		if d, err := Parse("postgres://db/webui?target_session_attrs=" + value); err != nil || d.TargetSessionAttrs != value {
+			t.Errorf("%s became %q: %v", value, d.TargetSessionAttrs, err)
+		}
+	}
+	_, err := Parse("postgres://db/webui?target_session_attrs=master")
+	if err == nil || !strings.Contains(err.Error(), "target_session_attrs must be one of any, read-write") {
+		t.Errorf("Parse() = %v", err)
+	}
+}
+
+// TestParseWithFiles: files from elsewhere count as the URL's own do.
+func TestParseWithFiles(t *testing.T) {
+	t.Parallel()
+	own := TLS{RootCert: "/ca", Cert: "/c", Key: "/k"}
+	for name, tt := range map[string]struct {
+		query string
+		files TLS
+		want  TLS // zero: refused
+	}{
+		"none":                     {"", TLS{}, TLS{Mode: "prefer"}},
+		"those of the URL":         {"?sslrootcert=/ca&sslcert=/c&sslkey=/k", TLS{}, TLS{Mode: "prefer", RootCert: "/ca", Cert: "/c", Key: "/k"}},
+		"others":                   {"?sslmode=require&sslrootcert=/x&sslcert=/x&sslkey=/x", own, TLS{Mode: "require", RootCert: "/ca", Cert: "/c", Key: "/k"}},
+		"the system's":             {"", TLS{RootCert: "system"}, TLS{Mode: "verify-full", RootCert: "system"}},
+		"the system's, but weak":   {"?sslmode=require", TLS{RootCert: "system"}, TLS{}},
+		"a certificate, no key":    {"", TLS{Cert: "/c"}, TLS{}},
+		"a key of the URL's":       {"?sslcert=/x&sslkey=/k", TLS{Cert: "/c"}, TLS{Mode: "prefer", Cert: "/c", Key: "/k"}},
+		"a mode, which is no file": {"", TLS{Mode: "disable"}, TLS{Mode: "prefer"}},
+	} {
+		d, err := ParseWithFiles("postgres://db/webui"+tt.query, tt.files)
+		if (err != nil) != (tt.want == TLS{}) || d.TLS != tt.want {
+			t.Errorf("%s: %+v, %v", name, d.TLS, err)
+		}
 	}
 }
 

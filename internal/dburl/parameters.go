@@ -47,6 +47,18 @@ func (d *Database) setParameters(query url.Values) error {
 			return err
 		}
 	}
+	return d.setSSL(query)
+}
+
+// setSSL reads ssl, which the application takes for sslmode.
+func (d *Database) setSSL(query url.Values) error {
+	switch ssl := query.Get("ssl"); {
+	case ssl == "" || ssl == d.TLS.Mode:
+	case d.TLS.Mode != "":
+		return problem("ssl and sslmode differ; keep one of them")
+	default:
+		d.TLS.Mode = ssl
+	}
 	return nil
 }
 
@@ -55,7 +67,7 @@ func (d *Database) setParameter(name, value string) error {
 		return problem("parameter %s: %s", name, reason)
 	}
 	switch name {
-	case "host", "port":
+	case "host", "port", "ssl":
 		return nil
 	case "channel_binding":
 		if value == "require" {

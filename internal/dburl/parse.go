@@ -1,6 +1,7 @@
 package dburl
 
 import (
+	"cmp"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -18,7 +19,12 @@ var sqliteDrivers = []string{"pysqlite", "aiosqlite"}
 
 // Parse reads a database URL. The error, if any, is an *Error and quotes
 // nothing of it.
-func Parse(raw string) (Database, error) {
+func Parse(raw string) (Database, error) { return ParseWithFiles(raw, TLS{}) }
+
+// ParseWithFiles is Parse for where the files of certificates lie elsewhere than
+// the URL says: those given take the place of its own, and count like them. The
+// mode remains the URL's.
+func ParseWithFiles(raw string, files TLS) (Database, error) {
 	scheme, rest, ok := strings.Cut(strings.TrimSpace(raw), "://")
 	if !ok {
 		return Database{}, problem("it has no scheme; write postgres:// or sqlite:///")
@@ -29,7 +35,7 @@ func Parse(raw string) (Database, error) {
 		if hasDriver && !slices.Contains(drivers, driver) {
 			return Database{}, problem("the driver after postgresql+ is not one of %s", strings.Join(drivers, ", "))
 		}
-		return parsePostgres(rest)
+		return parsePostgres(rest, files)
 	case "sqlite":
 		if hasDriver && !slices.Contains(sqliteDrivers, driver) {
 			return Database{}, problem("the driver after sqlite+ is not one of %s", strings.Join(sqliteDrivers, ", "))
@@ -65,10 +71,14 @@ func parseSQLite(rest string) (Database, error) {
 // is greedy enough to swallow a stray "@", which complete refuses.
 var authority = regexp.MustCompile(`(?s)^(?:([^:/]*)(?::([^@]*))?@)?(?:(?:\[([^\]/?]+)\]|([^/:?]+))?(?::([^/?]*))?)?(?:/([^?]*))?(?:\?(.*))?$`)
 
-func parsePostgres(rest string) (Database, error) {
+func parsePostgres(rest string, files TLS) (Database, error) {
 	m := authority.FindStringSubmatch(rest)
 	if m == nil {
 		return Database{}, problem("it cannot be parsed; special characters of a password must be percent-encoded")
+	}
+	if strings.Contains(m[6], "@") {
+		// It is what follows a slash in a password, which would be printed as a name.
+		return Database{}, problem("there is a \"@\" after the host; write \"@\" in a password as %%40 and \"/\" as %%2F")
 	}
 	d := Database{Engine: Postgres, User: decode(m[1]), Password: decode(m[2]), Name: m[6]}
 	port, err := parsePort(m[5], defaultPort)
@@ -89,6 +99,8 @@ func parsePostgres(rest string) (Database, error) {
 	if err := d.setHosts(host, port, query); err != nil {
 		return Database{}, err
 	}
+	d.TLS.RootCert = cmp.Or(files.RootCert, d.TLS.RootCert)
+	d.TLS.Cert, d.TLS.Key = cmp.Or(files.Cert, d.TLS.Cert), cmp.Or(files.Key, d.TLS.Key)
 	if err := d.complete(); err != nil {
 		return Database{}, err
 	}
@@ -122,15 +134,13 @@ func parsePort(s string, missing uint16) (uint16, error) {
 	return uint16(n), nil
 }
 
-// setHosts takes the host of the authority, or those of the parameters: host
-// may be repeated, hold a comma-separated list, and carry ports of its own.
+// setHosts takes the hosts of the authority, which have one port, or those of the
+// parameters: host may be repeated, hold a comma-separated list, and carry ports
+// of its own.
 func (d *Database) setHosts(host string, port uint16, query url.Values) error {
 	names := split(query["host"])
 	if len(names) == 0 {
-		names = []string{host}
-		if host == "" {
-			names = []string{"localhost"}
-		}
+		names = strings.Split(cmp.Or(host, "localhost"), ",")
 	}
 	ports := split(query["port"])
 	if len(ports) > 1 && len(ports) != len(names) {

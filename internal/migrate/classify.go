@@ -11,8 +11,10 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 	"modernc.org/sqlite"
 
 	"github.com/schemagate/schemagate/internal/migrate/result"
@@ -69,6 +71,7 @@ func (e *Error) locate(err error) {
 	}
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		e.Failure.SQLiteCode = lite.Code()
+		e.Message = adviceForSQLite(lite.Code())
 	}
 	if data, ok := errors.AsType[*step.DataError](err); ok {
 		e.Failure.Table = data.Table
@@ -77,6 +80,9 @@ func (e *Error) locate(err error) {
 }
 
 func classOf(err error) (result.Outcome, result.Reason) {
+	if errors.As(err, new(*commitError)) {
+		return result.Transient, result.ReasonUnreachable
+	}
 	if server, ok := errors.AsType[*pq.Error](err); ok {
 		return classOfState(string(server.Code))
 	}
@@ -88,7 +94,7 @@ func classOf(err error) (result.Outcome, result.Reason) {
 		return result.Transient, result.ReasonInterrupted
 	case isCertificate(err):
 		return result.Transient, result.ReasonAuthentication
-	case isConnectionLoss(err):
+	case isConnectionLoss(err), errors.As(err, new(*connectError)):
 		return result.Transient, result.ReasonUnreachable
 	}
 	var file *fileError
@@ -119,6 +125,20 @@ func isConnectionLoss(err error) bool {
 		errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) || errors.As(err, &network) || errors.As(err, &op)
 }
 
+// definite reports that the server has refused a COMMIT, so that the transaction
+// is rolled back. A server or a pooler that ends the session may have committed
+// before. It says so by the severity, which lib/pq knows only in the server's
+// language, hence the codes.
+func definite(err error) bool {
+	server, ok := errors.AsType[*pq.Error](err)
+	if !ok || server.Fatal() || server.Severity == pqerror.SeverityPanic {
+		return false
+	}
+	state := string(server.Code)
+	return state != stateIdleInTransaction && state != stateTransactionTimeout &&
+		!strings.HasPrefix(state, classConnection) && !strings.HasPrefix(state, prefixShutdown)
+}
+
 // SQLSTATE codes that have a meaning of their own here.
 const (
 	stateLockNotAvailable     = "55P03"
@@ -130,6 +150,7 @@ const (
 	stateUnknownDatabase      = "3D000"
 	stateUnknownSchema        = "3F000"
 	stateIdleInTransaction    = "25P03"
+	stateTransactionTimeout   = "25P04"
 	stateSessionTimeout       = "57P05"
 	stateObjectInUse          = "55006"
 	stateDependentObjects     = "2BP01"
@@ -138,6 +159,7 @@ const (
 	classAuthorization        = "28"
 	classInsufficientResource = "53"
 	classOperator             = "57"
+	prefixShutdown            = "57P"
 	classSystem               = "58"
 )
 
@@ -153,7 +175,7 @@ func classOfState(state string) (result.Outcome, result.Reason) {
 		return result.Transient, result.ReasonStatementTimeout
 	case stateReadOnly:
 		return result.Transient, result.ReasonReadOnly
-	case stateIdleInTransaction, stateSessionTimeout:
+	case stateIdleInTransaction, stateTransactionTimeout, stateSessionTimeout:
 		return result.Transient, result.ReasonUnreachable
 	case stateInsufficientRights:
 		return result.Permanent, result.ReasonPermissionDenied
@@ -190,6 +212,18 @@ const (
 	liteNotADB    = 26
 )
 
+// liteNoTempDir is the extended code of SQLite's only error that sounds like
+// a broken disk and is none.
+const liteNoTempDir = liteIOError | 25<<8
+
+// adviceForSQLite says what to do where SQLite's own words do not tell.
+func adviceForSQLite(code int) string {
+	if code == liteNoTempDir {
+		return "SQLite finds no directory for temporary files, which need as much room as the largest table: set SQLITE_TMPDIR to one that this process may write to"
+	}
+	return ""
+}
+
 func classOfSQLite(code int) (result.Outcome, result.Reason) {
 	switch code & 0xff {
 	case liteBusy, liteLocked:
@@ -210,10 +244,11 @@ func classOfSQLite(code int) (result.Outcome, result.Reason) {
 
 // retriable reports whether the same run may mend the error by planning again:
 // locks, lost connections, and a database that moved under the plan. A wrong
-// password or a missing database does not mend within a run.
+// password or a missing database does not mend within a run. The migration lock
+// has been waited for already, for as long as a run tries again.
 func retriable(e *Error) bool {
-	return slices.Contains([]result.Reason{
-		result.ReasonTableLocked, result.ReasonMigrationLocked, result.ReasonDeadlock,
+	return e.Failure.SQLiteCode != liteNoTempDir && slices.Contains([]result.Reason{
+		result.ReasonTableLocked, result.ReasonDeadlock,
 		result.ReasonChangedMeanwhile, result.ReasonUnreachable, result.ReasonServerBusy,
 		result.ReasonDatabaseInUse,
 	}, e.Reason)

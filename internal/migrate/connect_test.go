@@ -200,6 +200,10 @@ func TestStandby(t *testing.T) {
 	p.migrate(t, b, files, "1")
 	server.Standby(t)
 	migrateWith(t, p.options(t, b, files, "2")).wantReason(t, result.Transient, result.ReasonReadOnly)
+	for _, attributes := range []string{"read-write", "primary"} {
+		asking := place{url: u + "&target_session_attrs=" + attributes}
+		migrateWith(t, asking.options(t, b, files, "2")).wantReason(t, result.Transient, result.ReasonUnreachable)
+	}
 	server.Promote(t)
 	p.migrate(t, b, files, "2")
 }

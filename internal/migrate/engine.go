@@ -27,6 +27,10 @@ type engine interface {
 	// verify returns errStale if what was read from the version tables since
 	// inspect may be from others of the same name.
 	verify(ctx context.Context, q step.Tx, facts schemaFacts) error
+	// elsewhere returns the first schema, other than the own, in which the session
+	// would look for tables by itself and that has some of those named, and which;
+	// nothing if there is none.
+	elsewhere(ctx context.Context, q step.Tx, tables []string) (schema string, found []string, err error)
 	// sizes returns the largest tables of those named, the largest first, as the
 	// server estimates them. It waits for no lock.
 	sizes(ctx context.Context, q step.Tx, tables []string) ([]result.Table, error)
@@ -58,7 +62,8 @@ type transaction interface {
 
 // schemaFacts is what inspect returns.
 type schemaFacts struct {
-	// tables maps the names of tables and views to their columns, in order.
+	// tables maps the names of tables and views to their columns, in order. SQLite
+	// tells none of views and virtual tables.
 	tables map[string][]string
 	// identities tells a table from a later one of the same name; nil where
 	// reading has no need of that.

@@ -108,6 +108,15 @@ func describeBlockers(blockers []result.Blocker) string {
 	return text.String()
 }
 
+// connectError marks an error of making a connection, or of its first use. What
+// lib/pq itself finds wrong there, such as a server that is not what
+// target_session_attrs asks for, has no type of its own.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return "connecting: " + e.err.Error() }
+
+func (e *connectError) Unwrap() error { return e.err }
+
 // commitError marks an error of COMMIT whose outcome is unknown: the database
 // has to be read again before anyone may say what happened.
 type commitError struct{ err error }

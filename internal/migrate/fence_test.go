@@ -144,7 +144,8 @@ func TestFenceWaits(t *testing.T) {
 	busy := p.session(t, "open-webui", true)
 	o := p.options(t, b, files, "3")
 	waited := make(chan struct{})
-	o.Fence = &Fence{}
+	// It is less than the looks take: what counts begins with the first failure.
+	o.Fence, o.RetryTimeout = &Fence{}, 300*time.Millisecond
 	o.Report = func(event Event) {
 		if event.Kind == EventWaiting {
 			select {

@@ -133,8 +133,9 @@ type Options struct {
 	// seconds, or what the URL says.
 	ConnectTimeout time.Duration
 	// RetryTimeout is for how long a run keeps trying after lock timeouts,
-	// deadlocks and lost connections, and waits for other runners, as long as
-	// it makes no progress; 0 is the default of two minutes.
+	// deadlocks and lost connections, counted from the first of them since
+	// it made progress, and for how long it waits for other runners; 0 is the
+	// default of two minutes.
 	RetryTimeout time.Duration
 
 	// Version is the version of this program, for the history.

@@ -56,6 +56,9 @@ func (e *postgresEngine) close() error {
 	return e.db.Close()
 }
 
+// setLocal sets a parameter until the transaction ends.
+const setLocal = "SET LOCAL"
+
 // settings are the parameters of a transaction. They are set by statement,
 // because a pooler in transaction mode refuses most start-up parameters and
 // forgets session ones.
@@ -72,7 +75,15 @@ func (e *postgresEngine) settings(set string) string {
 	} {
 		fmt.Fprintf(&out, "%s %s = %s;", set, s[0], s[1])
 	}
+	out.WriteString(unlimited("transaction_timeout", set == setLocal)) // PostgreSQL 17's
 	return out.String()
+}
+
+// unlimited is a statement that switches a timeout off, where the server has it:
+// SET of one that it does not know is an error.
+func unlimited(timeout string, local bool) string {
+	name := literal(timeout)
+	return fmt.Sprintf("SELECT set_config(%s, '0', %t) WHERE current_setting(%s, true) IS NOT NULL;", name, local, name)
 }
 
 // searchPath names the temporary schema last: first is where PostgreSQL would
@@ -85,14 +96,14 @@ func (e *postgresEngine) searchPath() string {
 func (e *postgresEngine) snapshot(ctx context.Context, fn func(context.Context, step.Tx) error) (err error) {
 	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("connecting: %w", err)
+		return &connectError{err: err}
 	}
 	defer func() {
 		if rollbackErr := tx.Rollback(); err == nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
 			err = rollbackErr
 		}
 	}()
-	if _, err := tx.ExecContext(ctx, e.settings("SET LOCAL")); err != nil {
+	if _, err := tx.ExecContext(ctx, e.settings(setLocal)); err != nil {
 		return fmt.Errorf("setting up a transaction: %w", err)
 	}
 	return fn(ctx, tx)
@@ -101,7 +112,7 @@ func (e *postgresEngine) snapshot(ctx context.Context, fn func(context.Context, 
 func (e *postgresEngine) begin(ctx context.Context) (_ transaction, err error) {
 	conn, err := e.db.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
+		return nil, &connectError{err: err}
 	}
 	t := &postgresTx{Conn: conn, engine: e}
 	defer func() {
@@ -111,7 +122,7 @@ func (e *postgresEngine) begin(ctx context.Context) (_ transaction, err error) {
 	}()
 	// The isolation level matters: only with this one does a statement after
 	// the lock see what the lock's last holder committed.
-	if _, err := conn.ExecContext(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"+e.settings("SET LOCAL")); err != nil {
+	if _, err := conn.ExecContext(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"+e.settings(setLocal)); err != nil {
 		if server, ok := errors.AsType[*pq.Error](err); ok && string(server.Code) == stateNotSupported {
 			// So says a standby of a transaction that is to write.
 			return nil, &Error{Outcome: result.Transient, Reason: result.ReasonReadOnly, Message: "the server is a standby", Err: err}
@@ -204,6 +215,53 @@ func (e *postgresEngine) inspect(ctx context.Context, q step.Tx) (facts schemaFa
 	return scanFacts(rows)
 }
 
+// elsewhere implements engine. The session's own search path is what the URL, the
+// role or the database says; through a pooler another client may have left one of
+// its own, which is nobody's any more.
+func (e *postgresEngine) elsewhere(ctx context.Context, q step.Tx, tables []string) (schema string, found []string, err error) {
+	if _, err := q.ExecContext(ctx, setLocal+" search_path TO DEFAULT"); err != nil {
+		return "", nil, fmt.Errorf("reading the search path: %w", err)
+	}
+	names := make([]string, len(tables))
+	for i, table := range tables {
+		names[i] = literal(table)
+	}
+	schema, found, err = readElsewhere(ctx, q, `SELECT n.nspname, c.relname
+		FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (name, place)
+		JOIN pg_catalog.pg_namespace n ON n.nspname = path.name
+		JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relname IN (`+strings.Join(names, ", ")+`)
+		WHERE n.nspname <> `+literal(e.options.schema)+` ORDER BY path.place, c.relname`)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, err := q.ExecContext(ctx, setLocal+" search_path = "+e.searchPath()); err != nil {
+		return "", nil, fmt.Errorf("setting the search path: %w", err)
+	}
+	return schema, found, nil
+}
+
+// readElsewhere returns the first schema of a list of tables, and those in it.
+func readElsewhere(ctx context.Context, q step.Tx, query string) (schema string, found []string, err error) {
+	rows, err := q.QueryContext(ctx, query)
+	if err != nil {
+		return "", nil, fmt.Errorf("reading other schemas: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var name, table string
+		if err := rows.Scan(&name, &table); err != nil {
+			return "", nil, fmt.Errorf("reading other schemas: %w", err)
+		}
+		if schema == "" {
+			schema = name
+		}
+		if name == schema {
+			found = append(found, table)
+		}
+	}
+	return schema, found, rows.Err()
+}
+
 // verify compares the version tables of the snapshot with those of the present,
 // which are the ones that were read, and which have been locked since. A table
 // that was dropped and made again in between looks empty to the snapshot.
@@ -274,7 +332,10 @@ func scanFacts(rows *sql.Rows) (facts schemaFacts, err error) {
 		if err := rows.Scan(&table, &identity, &columns); err != nil {
 			return facts, fmt.Errorf("reading the schema: %w", err)
 		}
-		facts.tables[table], facts.identities[table] = strings.Split(columns, ","), identity
+		facts.tables[table], facts.identities[table] = nil, identity
+		if columns != "" {
+			facts.tables[table] = strings.Split(columns, ",")
+		}
 	}
 	return facts, rows.Err()
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lib/pq"
-
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/migrate/step"
 )
@@ -62,14 +60,19 @@ func (t *postgresTx) script(ctx context.Context, statements []string) error {
 // follows a statement that fails.
 func (t *postgresTx) commit(ctx context.Context, bookkeeping []string) error {
 	if err := t.script(ctx, append(bookkeeping, "COMMIT")); err != nil {
-		if _, ok := errors.AsType[*pq.Error](err); !ok {
-			return &commitError{err: err}
-		}
-		return err
+		return commitFailed(err)
 	}
 	t.done = true
 	t.watch.stop()
 	return ignoreConnDone(t.Close())
+}
+
+// commitFailed marks an error of COMMIT, unless the server has refused it.
+func commitFailed(err error) error {
+	if definite(err) {
+		return err
+	}
+	return &commitError{err: err}
 }
 
 // rollbackTimeout bounds ROLLBACK. When it passes, or anything else is wrong,
@@ -119,7 +122,7 @@ func (e *postgresEngine) beginSession(ctx context.Context) (_ transaction, err e
 	}
 	conn, err := e.db.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
+		return nil, &connectError{err: err}
 	}
 	s := &postgresSession{Conn: conn, engine: e}
 	defer func() {
@@ -181,7 +184,7 @@ func (s *postgresSession) commit(ctx context.Context, bookkeeping []string) erro
 		return errors.Join(err, ignoreDone(tx.Rollback()))
 	}
 	if err := tx.Commit(); err != nil {
-		return &commitError{err: err}
+		return commitFailed(err)
 	}
 	return s.discard()
 }
@@ -192,7 +195,7 @@ func (s *postgresSession) commit(ctx context.Context, bookkeeping []string) erro
 func (e *postgresEngine) refusePooler(ctx context.Context) (err error) {
 	first, err := e.db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("connecting: %w", err)
+		return &connectError{err: err}
 	}
 	defer func() { err = errors.Join(err, ignoreConnDone(first.Close())) }()
 	seen := map[int]bool{}
@@ -216,7 +219,7 @@ func (e *postgresEngine) refusePooler(ctx context.Context) (err error) {
 func (e *postgresEngine) pidInTransaction(ctx context.Context) (pid int, err error) {
 	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return 0, fmt.Errorf("connecting: %w", err)
+		return 0, &connectError{err: err}
 	}
 	defer func() { err = errors.Join(err, ignoreDone(tx.Rollback())) }()
 	return backendPID(ctx, tx)

@@ -383,6 +383,37 @@ func TestBlockedTableInTheEnd(t *testing.T) {
 	}
 }
 
+// TestBlockedAfterLongWork: a lock that is missed after more work than a run
+// tries again for is tried again all the same.
+func TestBlockedAfterLongWork(t *testing.T) {
+	t.Parallel()
+	b, files := bundleOf(t,
+		revisionSpec{up: "CREATE TABLE t (id integer);\nCREATE TABLE u (id integer);", down: "DROP TABLE t;\nDROP TABLE u;"},
+		revisionSpec{up: "SELECT pg_sleep(0.5);\nALTER TABLE u ADD COLUMN c integer;", down: "SELECT 1;"},
+	)
+	p := newPostgres(t)
+	p.migrate(t, b, files, "1")
+	tx, err := p.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "SELECT count(*) FROM u"); err != nil {
+		t.Fatal(err)
+	}
+	o := p.options(t, b, files, "2")
+	o.LockTimeout, o.RetryTimeout = 30*time.Millisecond, 200*time.Millisecond
+	o.Report = func(e Event) {
+		if e.Kind == EventWaiting {
+			if err := tx.Rollback(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if got := migrateWith(t, o); got.err != nil {
+		t.Error(got.err)
+	}
+}
+
 func TestMigrationLockHasADeadline(t *testing.T) {
 	t.Parallel()
 	b, files := bundleOf(t, chain(3)...)

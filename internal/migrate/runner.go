@@ -197,6 +197,9 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 		if err != nil {
 			return err
 		}
+		if err := r.refuseElsewhere(ctx, q, state, base); err != nil {
+			return err
+		}
 		if base.drift, err = r.drift(ctx, q, base); err != nil {
 			return err
 		}
@@ -221,6 +224,25 @@ func (r *Runner) prepare(ctx context.Context) (out *planned, err error) {
 	return out, err
 }
 
+// refuseElsewhere refuses to begin anew where nothing is, when the application
+// would find its tables: in another schema of the search path that the URL or the
+// role gives it. Who names a schema other than the default one means it.
+func (r *Runner) refuseElsewhere(ctx context.Context, q step.Tx, state State, base baseline) error {
+	if q == nil || base.version > 0 || state.Managed || r.options.Schema != DefaultSchema {
+		return nil
+	}
+	tables := append(r.options.Bundle.Tables(), tableAlembic, tablePeewee)
+	schema, found, err := r.engine.elsewhere(ctx, q, tables)
+	if err != nil || schema == "" {
+		return err
+	}
+	e := permanent(result.ReasonUnknownDatabase,
+		"the schema %q is empty, but the schema %q, which is in the search path of the URL or of the role, has tables of the application: %s; name the schema with --schema, or spec.database.schema, or take it out of the search path",
+		r.options.Schema, schema, strings.Join(found, ", "))
+	e.Failure.Found = []string{"schema " + schema + ": " + strings.Join(found, ", ")}
+	return e
+}
+
 // drift returns how a managed database differs from what its revision leaves.
 func (r *Runner) drift(ctx context.Context, q step.Tx, base baseline) ([]string, error) {
 	if base.adopt || base.version == 0 || r.options.Drift == DriftIgnore || r.options.Catalogs == nil {
@@ -238,19 +260,44 @@ type run struct {
 	*Runner
 	began  time.Time
 	result result.Result
-	// progress is when something was committed last, or the run began.
-	progress time.Time
+	// failing is when the run first failed since it got anywhere, and occupied
+	// when it first met others in the database; zero where it has not.
+	failing, occupied time.Time
 	// contacted says that the database has been read once.
 	contacted bool
+	// doubt is the error of a COMMIT that nobody knows the outcome of, and birth
+	// the database's if it took effect; nil once the database has been read again.
+	doubt error
+	birth bundle.Birth
 }
 
 // Run migrates the database to the target. The result is meaningful in every
 // case; the error, if any, is an *Error and says the same for people. What the
 // result calls applied is committed; everything else is rolled back.
 func (r *Runner) Run(ctx context.Context) (result.Result, error) {
-	now := time.Now()
-	c := &run{Runner: r, began: now, progress: now, result: result.Result{Target: r.target}}
-	return c.end(r.explain(ctx, c.loop(ctx)))
+	c := &run{Runner: r, began: time.Now(), result: result.Result{Target: r.target}}
+	return c.end(c.explainDoubt(r.explain(ctx, c.loop(ctx))))
+}
+
+// explainDoubt says that a transaction may have been committed, whatever kept
+// the run from finding out. Otherwise the result would claim the revision before
+// it, and pods would be let in that fail against the one after it.
+func (c *run) explainDoubt(err error) error {
+	if err == nil || c.doubt == nil {
+		return err
+	}
+	// The birth tells whoever reads the result that a database was worked on, also
+	// where it was empty before.
+	c.result.Birth = string(c.birth)
+	e := classify(err)
+	if e.Reason == result.ReasonInterrupted {
+		return e // It counts for as much.
+	}
+	return &Error{
+		Outcome: result.Transient, Reason: result.ReasonUnreachable, Failure: e.Failure,
+		Message: "the connection was lost in a commit, and whether it took effect could not be read: migrate again",
+		Err:     errors.Join(c.doubt, err),
+	}
 }
 
 // end completes the result.
@@ -309,18 +356,26 @@ func backoff(turn int) time.Duration {
 // server is not repeated: what is wrong with it will not mend by itself.
 func (c *run) mayRetry(ctx context.Context, err error) bool {
 	e := classify(err)
-	timeout := c.options.RetryTimeout
+	if ctx.Err() != nil || !retriable(e) || !c.contacted && e.Outcome == result.Transient {
+		return false
+	}
 	if e.Reason == result.ReasonDatabaseInUse {
-		timeout = min(timeout, fenceRetryTimeout)
+		return within(&c.occupied, min(c.options.RetryTimeout, fenceRetryTimeout))
 	}
-	if ctx.Err() != nil || time.Since(c.progress) > timeout {
-		return false
-	}
-	if !c.contacted && e.Outcome == result.Transient {
-		return false
-	}
-	return retriable(e)
+	return within(&c.failing, c.options.RetryTimeout)
 }
+
+// within reports whether a time, which is now if it is not set yet, is no longer
+// ago than a limit.
+func within(since *time.Time, limit time.Duration) bool {
+	if since.IsZero() {
+		*since = time.Now()
+	}
+	return time.Since(*since) <= limit
+}
+
+// advanced notes that the database has moved: what failed before counts no more.
+func (c *run) advanced() { c.failing, c.occupied = time.Time{}, time.Time{} }
 
 // turn plans once and carries the plan out.
 func (c *run) turn(ctx context.Context, turn int) (done bool, err error) {
@@ -341,13 +396,20 @@ func (c *run) turn(ctx context.Context, turn int) (done bool, err error) {
 	if err := c.open(ctx, true); err != nil {
 		return false, err
 	}
+	if err = c.carryOut(ctx, p); errors.As(err, new(*commitError)) {
+		c.doubt, c.birth = err, p.plan.Birth
+	}
+	return false, err
+}
+
+func (c *run) carryOut(ctx context.Context, p *planned) error {
 	switch {
 	case p.plan.Adopt:
-		return false, c.adopt(ctx, p)
+		return c.adopt(ctx, p)
 	case len(p.work.units) == 0:
-		return false, c.record(ctx, p, nil)
+		return c.record(ctx, p, nil)
 	}
-	return false, c.apply(ctx, p)
+	return c.apply(ctx, p)
 }
 
 // observed notes where the database stands.
@@ -355,8 +417,9 @@ func (c *run) observed(p *planned, turn int) {
 	if turn == 0 {
 		c.result.From = p.plan.From
 	}
+	c.doubt = nil
 	if c.result.To != p.plan.From {
-		c.progress = time.Now()
+		c.advanced()
 	}
 	c.result.To = p.plan.From
 	if p.plan.From > 0 {
@@ -499,7 +562,7 @@ func (c *run) applied(d *planDriver, p *planned) {
 	if d.committed == 0 {
 		return
 	}
-	c.progress = time.Now()
+	c.advanced()
 	c.result.Applied += d.committed
 	c.result.To = p.work.units[d.committed-1].to
 	c.result.Birth = string(p.plan.Birth)

@@ -173,7 +173,11 @@ func (e *sqliteEngine) beginSession(context.Context) (transaction, error) {
 }
 
 func (e *sqliteEngine) inspect(ctx context.Context, q step.Tx) (schemaFacts, error) {
-	rows, err := q.QueryContext(ctx, `SELECT m.name, 0, coalesce((SELECT group_concat(name) FROM pragma_table_info(m.name)), '')
+	// A view or a virtual table, which has no root page, is only asked for its
+	// name: its columns need what it refers to, or its module.
+	rows, err := q.QueryContext(ctx, `SELECT m.name, 0,
+			CASE WHEN m.type = 'table' AND m.rootpage > 0
+				THEN coalesce((SELECT group_concat(name) FROM pragma_table_info(m.name)), '') ELSE '' END
 		FROM sqlite_master m WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
 	if err != nil {
 		return schemaFacts{}, fmt.Errorf("reading the schema: %w", err)
@@ -184,6 +188,11 @@ func (e *sqliteEngine) inspect(ctx context.Context, q step.Tx) (schemaFacts, err
 // sizes has nothing to say: SQLite would have to read a table to count its rows.
 func (e *sqliteEngine) sizes(context.Context, step.Tx, []string) ([]result.Table, error) {
 	return nil, nil
+}
+
+// elsewhere has nothing to say: a file has one schema.
+func (e *sqliteEngine) elsewhere(context.Context, step.Tx, []string) (schema string, found []string, err error) {
+	return "", nil, nil
 }
 
 // verify has nothing to do: a SQLite transaction sees one state of everything.

@@ -75,6 +75,33 @@ func TestJournalModeStays(t *testing.T) {
 	}
 }
 
+// TestWhatSQLiteCannotOpen: a view of a table that is gone, and a virtual table
+// whose module is another program's, are in nobody's way.
+func TestWhatSQLiteCannotOpen(t *testing.T) {
+	t.Parallel()
+	b, files := bundleOf(t, chain(2)...)
+	p := newSQLite(t)
+	p.migrate(t, b, files, "1")
+	p.exec(t, "PRAGMA writable_schema = ON; INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES"+
+		" ('table', 'vectors', 'vectors', 0, 'CREATE VIRTUAL TABLE vectors USING no_such_module (a, b)'),"+
+		" ('view', 'broken', 'broken', 0, 'CREATE VIEW broken AS SELECT missing FROM gone')")
+	r := p.reader(t)
+	defer func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if state, err := r.Status(t.Context()); err != nil || state.Version != 1 {
+		t.Errorf("the status is %+v: %v", state, err)
+	}
+	if plan, err := r.Plan(t.Context()); err != nil {
+		t.Errorf("the plan is %+v: %v", plan, err)
+	}
+	p.exec(t, "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'broken'")
+	p.migrate(t, b, files, "2")
+	p.want(t, "SELECT count(*) FROM sqlite_master WHERE name = 'vectors'", "1")
+}
+
 func TestSQLiteFiles(t *testing.T) {
 	t.Parallel()
 	b, files := bundleOf(t, chain(2)...)

@@ -18,10 +18,14 @@ const (
 	envPassword = "DATABASE_PASSWORD"
 )
 
+// envTemporary is where SQLite keeps what does not fit into memory.
+const envTemporary = "SQLITE_TMPDIR"
+
 // Directories of the pod. They hold nothing else.
 const (
 	certificates = "/certificates"
 	data         = "/data"
+	temporary    = "/tmp"
 )
 
 // connection is what a pod needs to reach a database: names and references, and
@@ -94,12 +98,15 @@ func (c *connection) certificate(name, flag string, from v1alpha1.CertificateSou
 }
 
 // sqlite mounts the claim and runs as the owner of the file. Files keep their
-// owner and mode: there is no fsGroup.
+// owner and mode: there is no fsGroup. Temporary tables and sorts of more than
+// a few megabytes need a directory to write to, and the root has none.
 func (c *connection) sqlite(s v1alpha1.SQLite) {
 	c.user = ptr.Deref(s.RunAsUser, user)
 	c.args = append(c.args, "--database-url=sqlite:///"+path.Join(data, cmp.Or(s.Path, "webui.db")))
 	c.volumes = append(c.volumes, corev1.Volume{Name: "data", VolumeSource: corev1.VolumeSource{
 		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: string(s.ClaimName)},
 	}})
-	c.mounts = append(c.mounts, corev1.VolumeMount{Name: "data", MountPath: data})
+	c.volumes = append(c.volumes, corev1.Volume{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+	c.mounts = append(c.mounts, corev1.VolumeMount{Name: "data", MountPath: data}, corev1.VolumeMount{Name: "tmp", MountPath: temporary})
+	c.env = append(c.env, corev1.EnvVar{Name: envTemporary, Value: temporary})
 }

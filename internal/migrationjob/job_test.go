@@ -215,6 +215,26 @@ func TestNoValueBecomesAnArgument(t *testing.T) {
 	}
 }
 
+// TestTemporaryDirectory: SQLite has a place for what does not fit into memory.
+func TestTemporaryDirectory(t *testing.T) {
+	t.Parallel()
+	pod := migrationjob.New(options(databases()["sqlite"])).Spec.Template.Spec
+	container := pod.Containers[0]
+	i := slices.IndexFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == "SQLITE_TMPDIR" })
+	if i < 0 {
+		t.Fatal("the container names no directory")
+	}
+	j := slices.IndexFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == container.Env[i].Value })
+	if j < 0 || container.VolumeMounts[j].ReadOnly {
+		t.Fatalf("nothing that can be written is mounted at %s", container.Env[i].Value)
+	}
+	if !slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool {
+		return v.Name == container.VolumeMounts[j].Name && v.EmptyDir != nil
+	}) {
+		t.Errorf("what is mounted at %s does not end with the pod", container.Env[i].Value)
+	}
+}
+
 // TestJobSharesNothing changes all of a Job, and looks at the resource.
 func TestJobSharesNothing(t *testing.T) {
 	t.Parallel()
@@ -244,6 +264,9 @@ func TestNamesOnly(t *testing.T) {
 	for name, database := range databases() {
 		job := migrationjob.New(options(database))
 		for _, env := range job.Spec.Template.Spec.Containers[0].Env {
+			if env.Name == "SQLITE_TMPDIR" {
+				continue // It is a directory of the pod.
+			}
 			if env.Value != "" || env.ValueFrom == nil || env.ValueFrom.SecretKeyRef == nil {
 				t.Errorf("%s: %s is not a reference to a Secret", name, env.Name)
 			}

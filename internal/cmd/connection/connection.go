@@ -3,7 +3,6 @@
 package connection
 
 import (
-	"cmp"
 	"errors"
 	"os"
 	"time"
@@ -76,14 +75,8 @@ func (f *Flags) Database() (dburl.Database, error) {
 	if url == "" {
 		return dburl.Database{}, exit.Usage(errors.New("no database: give --database-url, --database-host or the environment variable " + EnvURL))
 	}
-	d, err := dburl.Parse(url)
-	if err != nil {
-		return usage(d, err)
-	}
 	// The files lie elsewhere than where the URL was made for.
-	d.TLS.RootCert = cmp.Or(files.RootCert, d.TLS.RootCert)
-	d.TLS.Cert, d.TLS.Key = cmp.Or(files.Cert, d.TLS.Cert), cmp.Or(files.Key, d.TLS.Key)
-	return d, nil
+	return usage(dburl.ParseWithFiles(url, files))
 }
 
 func usage(d dburl.Database, err error) (dburl.Database, error) {

@@ -101,19 +101,19 @@ func (f *flags) run(ctx context.Context, cmd *cobra.Command, load func(string) (
 	if f.dryRun && err == nil {
 		return nil
 	}
-	if writeErr := f.writeResult(*res); writeErr != nil {
-		err = errors.Join(err, writeErr)
-	}
-	if reportErr := reporter.end(*res); reportErr != nil {
-		err = errors.Join(err, reportErr)
-	}
-	if err == nil {
+	told := errors.Join(f.writeResult(*res), reporter.end(*res))
+	if err == nil && told == nil {
 		return nil
 	}
-	coded := &exit.Error{Code: res.ExitCode(), Err: err}
-	if f.format == output.JSON {
+	coded := &exit.Error{Code: res.ExitCode(), Err: errors.Join(err, told)}
+	switch {
+	case res.Outcome == result.Done:
+		// The database is at the target, but nobody may take that from an exit
+		// code of 0: who waits for the result has none.
+		coded.Code = result.ExitPermanent
+	case f.format == output.JSON:
 		// What the server said stays on terminals: this output is collected.
-		coded.Err = nil
+		coded.Err = told
 	}
 	return coded
 }

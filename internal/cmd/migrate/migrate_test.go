@@ -193,6 +193,41 @@ func TestJSONFailures(t *testing.T) {
 	}
 }
 
+// TestResultThatIsNotTold: a run whose result reaches nobody is no success to
+// whoever waits for it, and says on stderr what is wrong.
+func TestResultThatIsNotTold(t *testing.T) {
+	t.Parallel()
+	nowhere := []string{"--result-file", filepath.Join(t.TempDir(), "no", "such", "file")}
+	for _, format := range []string{"text", "json"} {
+		to := []string{"--database-url", "sqlite:///" + filepath.Join(t.TempDir(), "webui.db"), "-o", format, "--to"}
+		_, err := call(t, append(append(to, "2"), nowhere...)...)
+		var coded *exit.Error
+		if exit.Code(err) != result.ExitPermanent || !errors.As(err, &coded) || coded.Err == nil || !strings.Contains(err.Error(), "writing the result") {
+			t.Errorf("%s: a success ended with %v", format, err)
+		}
+		_, err = call(t, append(append(to, "3"), nowhere...)...)
+		if exit.Code(err) != result.ExitPermanent || !strings.Contains(err.Error(), "writing the result") {
+			t.Errorf("%s: a failure ended with %v", format, err)
+		}
+		if format == "json" && strings.Contains(err.Error(), "003_three") {
+			t.Errorf("JSON output tells more than that: %v", err)
+		}
+		cmd := newCmd(invented(t))
+		cmd.SilenceUsage, cmd.SilenceErrors = true, true
+		cmd.SetArgs(append(to, "2"))
+		cmd.SetOut(brokenWriter{})
+		if err := cmd.ExecuteContext(t.Context()); exit.Code(err) != result.ExitPermanent || !errors.Is(err, errBroken) {
+			t.Errorf("%s: with output that breaks it ended with %v", format, err)
+		}
+	}
+}
+
+var errBroken = errors.New("the output is broken")
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	for name, databaseURL := range databases(t) {

@@ -5,16 +5,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
 // The bounds of a batch. A chat can weigh megabytes and a tag a few bytes, so
-// the number of rows follows the size of those just read: it starts small and
-// aims at targetBytes.
+// the number of rows follows the size of those read so far: it starts small and
+// aims at targetBytes. Were all rows as heavy as the heaviest one seen, a batch
+// would hold boundBytes: a stretch of large documents after many small ones must
+// not end a process that has a memory limit.
 const (
-	firstRows   = 64
-	maxRows     = 4096
+	firstRows   = 16
+	maxRows     = 1024
 	targetBytes = 4 << 20
+	boundBytes  = 32 << 20
 )
 
 // Row is one row as the driver returned it, in the order of the query's
@@ -134,7 +138,8 @@ func (r *Run) readCursor(ctx context.Context, name, query string, fn func([]Row)
 	}
 	size := batchSize{rows: firstRows}
 	for {
-		rows, err := r.fetch(ctx, fmt.Sprintf("FETCH FORWARD %d FROM %s", size.rows, name))
+		// All that was asked for is sent, and has to be read.
+		rows, err := r.fetch(ctx, math.MaxInt, fmt.Sprintf("FETCH FORWARD %d FROM %s", size.rows, name))
 		if err != nil {
 			return fmt.Errorf("reading a batch: %w", err)
 		}
@@ -163,10 +168,9 @@ func (r *Run) readTemporary(ctx context.Context, name, query string, fn func([]R
 			err = fmt.Errorf("dropping rows read: %w", dropErr)
 		}
 	}()
-	size := batchSize{rows: firstRows}
 	var last int64
 	for {
-		rows, err := r.fetch(ctx, "SELECT * FROM temp."+name+" WHERE rowid > $1 ORDER BY rowid LIMIT $2", last, size.rows)
+		rows, err := r.fetch(ctx, targetBytes, "SELECT * FROM temp."+name+" WHERE rowid > $1 ORDER BY rowid LIMIT $2", last, maxRows)
 		if err != nil {
 			return fmt.Errorf("reading a batch: %w", err)
 		}
@@ -177,12 +181,11 @@ func (r *Run) readTemporary(ctx context.Context, name, query string, fn func([]R
 		if err := fn(rows); err != nil {
 			return err
 		}
-		size.adapt(rows)
 	}
 }
 
-// fetch reads a whole result and closes it.
-func (r *Run) fetch(ctx context.Context, query string, args ...any) (batch []Row, err error) {
+// fetch reads a result until it weighs as much as a limit, and closes it.
+func (r *Run) fetch(ctx context.Context, limit int, query string, args ...any) (batch []Row, err error) {
 	rows, err := r.Tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -192,12 +195,13 @@ func (r *Run) fetch(ctx context.Context, query string, args ...any) (batch []Row
 	if err != nil {
 		return nil, err
 	}
-	for rows.Next() {
+	for bytes := 0; bytes < limit && rows.Next(); {
 		row, err := scan(rows, len(columns))
 		if err != nil {
 			return nil, err
 		}
 		batch = append(batch, row)
+		bytes += weight(row)
 	}
 	return batch, rows.Err()
 }
@@ -215,17 +219,24 @@ func scan(rows *sql.Rows, columns int) (Row, error) {
 }
 
 // batchSize is how many rows the next batch asks for.
-type batchSize struct{ rows int }
+type batchSize struct {
+	rows int
+	// heaviest is the weight of the heaviest row so far.
+	heaviest int
+}
 
-// adapt sets the size from the mean weight of the rows just read, at most four
-// times the last size: the next rows may be heavier than these.
+// adapt sets the size from the mean weight of the rows just read and that of the
+// heaviest one ever, at most four times the last size: the next rows may be
+// heavier than these.
 func (b *batchSize) adapt(rows []Row) {
 	bytes := 0
 	for _, row := range rows {
-		bytes += weight(row)
+		n := weight(row)
+		bytes += n
+		b.heaviest = max(b.heaviest, n)
 	}
 	mean := max(1, bytes/len(rows))
-	b.rows = max(1, min(targetBytes/mean, 4*b.rows, maxRows))
+	b.rows = max(1, min(targetBytes/mean, boundBytes/max(1, b.heaviest), 4*b.rows, maxRows))
 }
 
 func weight(row Row) int {

@@ -147,6 +147,37 @@ func TestHeavyRows(t *testing.T) {
 	}
 }
 
+// TestHeavyRowsAfterLightOnes: after many rows of no weight, the few heavy ones
+// that were among them still bound what a batch can hold.
+func TestHeavyRowsAfterLightOnes(t *testing.T) {
+	t.Parallel()
+	for dialect, open := range engines {
+		t.Run(string(dialect), func(t *testing.T) {
+			t.Parallel()
+			tx, run := begin(t, open(t), dialect, 3000)
+
+			// One megabyte in the first row, and in the last 100.
+			exec(t, tx, `UPDATE "group" SET "order" = replace('`+strings.Repeat("x", 1000)+`', 'x', '`+strings.Repeat("y", 1000)+`') WHERE n = 0 OR n >= 2900`)
+			heaviest := 0
+			err := run.Read(t.Context(), `SELECT "order" FROM "group" ORDER BY n`, func(batch []step.Row) error {
+				bytes := 0
+				for _, row := range batch {
+					text, _ := row.Text(0)
+					bytes += len(text)
+				}
+				heaviest = max(heaviest, bytes)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if heaviest > 33<<20 {
+				t.Errorf("a batch has %d megabytes", heaviest>>20)
+			}
+		})
+	}
+}
+
 func TestReadEndsWithTheCallbacksError(t *testing.T) {
 	t.Parallel()
 	for dialect, open := range engines {
