@@ -299,6 +299,7 @@ func (d *decider) withoutJob(bad *problem) Decision {
 	case d.Job != nil || d.PodsLeft > 0:
 		return d.awaitPods(work)
 	}
+	d.status.Attempt.Inputs = d.inputs(work) // It is made with the settings of now.
 	return d.prepare(work)
 }
 

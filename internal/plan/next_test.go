@@ -213,6 +213,11 @@ func TestSpecCorrected(t *testing.T) {
 		leg{"its Job is gone", noJob, want{plan.Prepare, plan.Progressing, "Migrating", "Open 59-60", "2: 60-62 Pending"}},
 	)
 	follow(
+		t, given().applied(60).gated("v0.9.6").turn(),
+		leg{"not made", correct, want{plan.Prepare, plan.Progressing, "Migrating", "Open 59-60", attempt}},
+		leg{"made", job, want{plan.StartJob, plan.Progressing, "Migrating", "Open 59-60", attempt}},
+	)
+	follow(
 		t, begun(),
 		leg{"its pod cannot start", noSecret, want{plan.AwaitJob, plan.Progressing, "SecretMissing", "Open 59-60", attempt}},
 		leg{"corrected", correct, want{plan.Discard, plan.Progressing, "CleaningUp", "Open 59-60", "1: 60-62 Lost"}},

@@ -43,9 +43,9 @@ var workloads = map[string]workload{
 		release: func(w *world) { w.release(fencingRelease) },
 	},
 	"StatefulSet": {
-		create: func(w *world) { create(w.t, w.newStatefulSet(newRelease, 2)) },
+		create: func(w *world) { create(w.t, w.newStatefulSet()) },
 		release: func(w *world) {
-			w.patch(w.newStatefulSet(newRelease, 2), `{"spec": {"template": {"spec": {"containers": [{"name": %q, "image": %q}]}}}}`,
+			w.patch(w.newStatefulSet(), `{"spec": {"template": {"spec": {"containers": [{"name": %q, "image": %q}]}}}}`,
 				v1alpha1.DefaultContainer, standin(fencingRelease))
 		},
 	},
@@ -78,9 +78,10 @@ var workloads = map[string]workload{
 	},
 }
 
-// newStatefulSet returns an ordered workload, not created yet.
-func (w *world) newStatefulSet(release string, replicas int32) *appsv1.StatefulSet {
-	template := w.newDeployment(release, replicas).Spec
+// newStatefulSet returns an ordered workload with two replicas of the release before,
+// not created yet.
+func (w *world) newStatefulSet() *appsv1.StatefulSet {
+	template := w.newDeployment(newRelease, 2).Spec
 	return &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "open-webui"},
 		Spec: appsv1.StatefulSetSpec{

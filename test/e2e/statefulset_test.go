@@ -45,12 +45,12 @@ func TestStatefulSetWithPartition(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	create(t, w.newSchema())
-	set := w.newStatefulSet(newRelease, 2)
+	set := w.newStatefulSet()
 	set.Spec.PodManagementPolicy = appsv1.ParallelPodManagement
 	set.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: new(int32(1))}
 	create(t, set)
 	w.awaitRelease(newRelease, 2)
-	w.patch(w.newStatefulSet(newRelease, 2), `{"spec": {"template": {"spec": {"containers": [{"name": %q, "image": %q}]}}}}`,
+	w.patch(w.newStatefulSet(), `{"spec": {"template": {"spec": {"containers": [{"name": %q, "image": %q}]}}}}`,
 		v1alpha1.DefaultContainer, standin(fencingRelease))
 	w.awaitApplied(needs[fencingRelease])
 	w.awaitWaiting(newRelease)
@@ -62,6 +62,6 @@ func TestStatefulSetWithPartition(t *testing.T) {
 		return err == nil && schedgate.Has(pod) && age > 5*time.Second && len(w.ready(ctx, fencingRelease)) == 1,
 			fmt.Sprintf("the pod that waits is %s old (%v)", age, err)
 	})
-	w.patch(w.newStatefulSet(newRelease, 2), `{"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}`)
+	w.patch(w.newStatefulSet(), `{"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}`)
 	w.awaitRelease(fencingRelease, 2)
 }

@@ -253,7 +253,8 @@ func TestJobRejected(t *testing.T) {
 	if err := server.Client.Patch(t.Context(), schema, patch); err != nil {
 		t.Fatal(err)
 	}
-	apiserver.Eventually(t, func(context.Context) (bool, string) { return countJobs(t, namespace) == 1, "there is no Job" })
+	migrate(t, schema, "1", born)
+	await(t, schema, isReady)
 }
 
 // TestSharedDatabase: of two schemas of one database the younger one does nothing. It
