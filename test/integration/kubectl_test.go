@@ -227,6 +227,99 @@ func TestKubectlActs(t *testing.T) {
 	p.does(result.ExitTransient, []string{"not within --timeout"}, "verify", schemaName, "--timeout=1s")
 }
 
+// TestKubectlVerifies: verify tells a database that is elsewhere from one that is
+// sound, and ends where nobody looks.
+func TestKubectlVerifies(t *testing.T) {
+	t.Parallel()
+	namespace := startOperator(t)
+	p := newEditor(t, namespace)
+	schema := apiserver.NewSchema(namespace, schemaName)
+	create(t, schema)
+	await(t, schema, isReady)
+	p.does(result.ExitPermanent, []string{"nobody looks at a database while no pod needs a revision"}, "verify", schemaName)
+
+	target := client.RawPatch("application/merge-patch+json", []byte(`{"spec": {"target": {"type": "Revision", "revision": "73"}}}`))
+	if err := server.Client.Patch(t.Context(), schema, target); err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, schema, "1", born)
+	isAt := func(number int64) func(v1alpha1.DatabaseSchemaStatus) bool {
+		return func(s v1alpha1.DatabaseSchemaStatus) bool { return isReady(s) && s.Attempt.Number == number }
+	}
+	await(t, schema, isAt(1))
+	for _, tc := range []struct {
+		found   result.Result
+		says    string
+		attempt int64
+		then    result.Result
+	}{
+		{says: "release 0.11.0) -> empty, or nothing that is known", attempt: 2, then: born},
+		{
+			found: result.Result{From: 66, To: 66, Birth: "alembic", ID: "42e2978c7933", AppVersion: "0.10.0"},
+			says:  "release 0.11.0) -> revision 66 (42e2978c7933", attempt: 4,
+			then: result.Result{Outcome: result.Done, From: 66, To: 73, Target: 73, Birth: "alembic", ID: born.ID, AppVersion: born.AppVersion, Applied: 7},
+		},
+	} {
+		ended := make(chan string, 1)
+		go func() {
+			output, code := p.calls("verify", schemaName)
+			ended <- fmt.Sprint(code, "\n", output)
+		}()
+		tc.found.Outcome, tc.found.Reason, tc.found.Target = result.Refused, result.ReasonUnexpectedRevision, 73
+		migrate(t, schema, fmt.Sprint(tc.attempt), tc.found)
+		if output := <-ended; !strings.HasPrefix(output, fmt.Sprint(result.ExitDrift, "\n")) || !strings.Contains(output, tc.says) {
+			t.Errorf("verify has ended with %s", output)
+		}
+		migrate(t, schema, fmt.Sprint(tc.attempt+1), tc.then)
+		await(t, schema, isAt(tc.attempt+1))
+	}
+
+	releases := client.RawPatch("application/merge-patch+json", []byte(`{"spec": {"migrations": {"releases": [{"app": "0.11.0", "revision": "none"}]}}}`))
+	if err := server.Client.Patch(t.Context(), schema, releases); err != nil {
+		t.Fatal(err)
+	}
+	await(t, schema, isStalled(v1alpha1.ReasonInvalidReleases))
+	p.does(result.ExitPermanent, []string{"InvalidReleases: spec.migrations.releases"}, "verify", schemaName)
+}
+
+// TestKubectlWatchWaits: what was said before the last change does not end watch. No
+// operator runs here, so nobody reacts to the change.
+func TestKubectlWatchWaits(t *testing.T) {
+	t.Parallel()
+	namespace := server.NewNamespace(t)
+	p := newEditor(t, namespace)
+	schema := apiserver.NewSchema(namespace, schemaName)
+	create(t, schema)
+	says := func(reason string, kinds map[string]metav1.ConditionStatus) {
+		t.Helper()
+		status := &schema.Status
+		status.ObservedGeneration, status.Conditions = &schema.Generation, nil
+		for kind, is := range kinds {
+			apimeta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: is, Reason: reason, Message: "So it was."})
+		}
+		if err := server.Client.Status().Update(t.Context(), schema); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waits := []string{"waits for the operator to see the last change", "not within --timeout"}
+	schema.Status.AppliedRevision = v1alpha1.RevisionStatus{Version: 66, ID: "42e2978c7933", AppVersion: "0.10.0"}
+	schema.Status.Birth, schema.Status.Serves = v1alpha1.BirthAlembic, v1alpha1.Serves{From: 66, To: 66}
+	says(v1alpha1.ReasonUpToDate, map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: metav1.ConditionTrue})
+	p.does(0, []string{"UpToDate"}, "watch", schemaName)
+	create(t, labeledPod(namespace, "open-webui:main"))
+	p.does(0, []string{"UpToDate"}, "watch", schemaName)
+	create(t, labeledPod(namespace, "open-webui:0.11.0"))
+	p.does(result.ExitTransient, waits, "watch", schemaName, "--timeout=2s")
+
+	schema.Status.Attempt = v1alpha1.Attempt{
+		Number: 1, Job: "job", Decision: "d", Inputs: "i", To: 73, State: v1alpha1.AttemptFailed, Reason: "SQLError", Message: "A statement failed.",
+	}
+	says("SQLError", map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: metav1.ConditionFalse, v1alpha1.ConditionStalled: metav1.ConditionTrue})
+	p.does(result.ExitPermanent, []string{"SQLError"}, "watch", schemaName)
+	p.does(0, []string{"another attempt is asked for"}, "retry", schemaName)
+	p.does(result.ExitTransient, waits, "watch", schemaName, "--timeout=2s")
+}
+
 // TestKubectlApproves: what is approved is one plan, and nothing else.
 func TestKubectlApproves(t *testing.T) {
 	t.Parallel()
@@ -275,24 +368,25 @@ func TestKubectlKnowsReplacedPods(t *testing.T) {
 		},
 	}
 	create(t, set)
-	runs := func(image, revision string) {
+	runs := func(name, image, revision string) {
 		t.Helper()
 		set.Status.UpdateRevision, set.Status.ObservedGeneration = revision, set.Generation
 		if err := server.Client.Status().Update(t.Context(), set); err != nil {
 			t.Fatal(err)
 		}
 		pod := labeledPod(namespace, image)
+		pod.Name = name // its ordinal is what tells which pods a set replaces
 		pod.Labels[appsv1.StatefulSetRevisionLabel] = revision
 		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
 		create(t, pod)
 	}
-	runs("open-webui:0.10.0", "newer")
+	runs("web-0", "open-webui:0.10.0", "newer")
 	schema := apiserver.NewSchema(namespace, schemaName)
 	create(t, schema)
 	migrate(t, schema, "1", result.Result{Outcome: result.Done, From: 66, To: 66, Target: 66, Birth: "alembic", ID: "42e2978c7933", AppVersion: "0.10.0"})
 	await(t, schema, isReady)
 	p.does(0, []string{"Nothing to migrate"}, "plan", schemaName)
-	runs("open-webui:0.9.6", "older")
+	runs("web-1", "open-webui:0.9.6", "older")
 	await(t, schema, isReason(v1alpha1.ReasonDowngradeRequired))
 	p.does(0, []string{v1alpha1.ReasonDowngradeRequired}, "plan", schemaName)
 }
@@ -394,13 +488,13 @@ func TestKubectlDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"operator: none of 1 replica is ready", "operator-leader: it is not there: no operator has ever led",
-		"operator-permissions: in namespace " + home + " it may not delete,get,list,patch,watch pods; get deployments",
-		"schemas: the operator does not serve this namespace",
+		"Error operator: none of 1 replica is ready", "Error operator-leader: it is not there: no operator has ever led",
+		"Error operator-permissions: in namespace " + home + " it may not delete,get,list,patch,watch pods; get deployments",
+		"Warning schemas: the operator does not serve this namespace; another one may",
 	} {
 		found := false
 		for _, f := range report.Findings {
-			found = found || strings.HasPrefix(f.Check+": "+f.Message, want) && f.Severity == "Error"
+			found = found || strings.HasPrefix(f.Severity+" "+f.Check+": "+f.Message, want)
 		}
 		if !found {
 			t.Errorf("nothing says %q: %+v", want, report.Findings)

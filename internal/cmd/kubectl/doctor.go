@@ -90,7 +90,9 @@ type examination struct {
 	pods       []corev1.Pod
 	workloads  []workload
 	deployment *appsv1.Deployment // the operator's
+	unreadable error              // why that could not be looked for
 	policies   int                // how many are missing
+	addMissing bool               // among them is the one that puts the gate on pods
 
 	findings []finding
 }
@@ -132,6 +134,7 @@ func checks() []check {
 
 func (c *doctorCmd) do(cmd *cobra.Command, _ []string) error {
 	e := &examination{session: c.session, scope: c.scope(c.all), operator: c.operator}
+	e.findOperator(cmd.Context())
 	for _, check := range checks() {
 		before := len(e.findings)
 		if err := check.run(cmd.Context(), e); err != nil {

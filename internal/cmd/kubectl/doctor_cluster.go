@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -33,12 +34,16 @@ func checkVersion(_ context.Context, e *examination) error {
 	if err != nil {
 		return err
 	}
+	return e.examineVersion(info)
+}
+
+func (e *examination) examineVersion(info *version.Info) error {
 	minor, err := strconv.Atoi(strings.TrimRight(info.Minor, "+"))
 	if err != nil {
 		return fmt.Errorf("the API server's version is %q", info.GitVersion)
 	}
 	if info.Major == "1" && minor < firstMinor {
-		e.add(severityError, "API server "+info.GitVersion, fmt.Sprintf("it is older than 1.%d, so policies put no gate on pods", firstMinor),
+		e.add(e.unlessOptional(), "API server "+info.GitVersion, fmt.Sprintf("it is older than 1.%d, so policies put no gate on pods", firstMinor),
 			"Upgrade the cluster, or put the gate into the templates of the pods: config/components/pod-template-gate.")
 		return nil
 	}
@@ -156,8 +161,7 @@ func (e *examination) comparePolicy(ctx context.Context, want client.Object) err
 	err := e.client.Get(ctx, client.ObjectKeyFromObject(want), found)
 	switch {
 	case apierrors.IsNotFound(err), apimeta.IsNoMatchError(err):
-		e.policies++
-		e.add(severityError, name, "it is not there: pods get no gate by themselves, or lose it to anybody", policiesRemedy)
+		e.missingPolicy(want, name)
 		return nil
 	case err != nil:
 		return err
@@ -168,6 +172,25 @@ func (e *examination) comparePolicy(ctx context.Context, want client.Object) err
 		e.add(severityError, name, "its validationActions lack Deny, so nothing is refused", policiesRemedy)
 	}
 	return nil
+}
+
+// missingPolicy notes a policy that is not there. Without the mutating ones an operator
+// can do, and says so by its flag; without the others, gates can be taken off.
+func (e *examination) missingPolicy(want client.Object, name string) {
+	e.policies++
+	mutates := false
+	switch want.(type) {
+	case *admissionregistrationv1.MutatingAdmissionPolicy, *admissionregistrationv1.MutatingAdmissionPolicyBinding:
+		mutates = true
+	default: // a validating one
+	}
+	e.addMissing = e.addMissing || want.GetName() == naming.PolicyAdd
+	if mutates && e.optional() {
+		e.add(severityWarning, name, "it is not there, which the operator's flag --admission-policies=Optional allows for: pods get no gate by themselves",
+			"Put the gate and "+admission.MigrationsEnv+" into the templates of the pods: config/components/pod-template-gate. From Kubernetes 1.36 on, install config/default.")
+		return
+	}
+	e.add(severityError, name, "it is not there: pods get no gate by themselves, or lose it to anybody", policiesRemedy)
 }
 
 // expressions are what a policy computes; the API server adds defaults to the rest.
@@ -201,7 +224,11 @@ const probeName = "schemagate-doctor"
 // checkPoliciesAct creates pods with a dry run, of which nothing stays: one that
 // has to get the gate, and one on a node, which has to be refused.
 func checkPoliciesAct(ctx context.Context, e *examination) error {
-	before, pod := len(e.findings), probe(e.namespace)
+	before, pod, says := len(e.findings), probe(e.namespace), "a labeled pod gets the gate"
+	if e.addMissing && e.optional() {
+		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha1.GateName}}
+		says = "a labeled pod whose template has the gate keeps it"
+	}
 	err := e.client.Create(ctx, pod, client.DryRunAll)
 	switch {
 	case err != nil:
@@ -215,7 +242,7 @@ func checkPoliciesAct(ctx context.Context, e *examination) error {
 		e.add(severityError, "Policy "+naming.PolicyClosed, "a labeled pod that cannot be held, created with a dry run, was not refused by it", policiesRemedy)
 	}
 	if len(e.findings) == before {
-		e.add(severityOK, "", "a labeled pod gets the gate, and one that cannot be held is refused", "")
+		e.add(severityOK, "", says+", and one that cannot be held is refused", "")
 	}
 	return nil
 }

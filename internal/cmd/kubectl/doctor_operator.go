@@ -21,15 +21,21 @@ import (
 // labelName is on all that belongs to the operator.
 const labelName = "app.kubernetes.io/name"
 
-func checkOperator(ctx context.Context, e *examination) error {
+// findOperator reads the operator's Deployment. What that says of the policies is
+// needed before it is looked at itself.
+func (e *examination) findOperator(ctx context.Context) {
 	deployments := &appsv1.DeploymentList{}
-	if err := e.client.List(ctx, deployments, client.InNamespace(e.operator)); err != nil {
-		return err
-	}
+	e.unreadable = e.client.List(ctx, deployments, client.InNamespace(e.operator))
 	for i := range deployments.Items {
 		if d := &deployments.Items[i]; d.Spec.Template.Labels[labelName] == naming.ServiceAccount {
 			e.deployment = d
 		}
+	}
+}
+
+func checkOperator(_ context.Context, e *examination) error {
+	if e.unreadable != nil {
+		return e.unreadable
 	}
 	if e.deployment == nil {
 		e.add(severityError, "namespace "+e.operator, "there is no Deployment whose pods have the label "+labelName+"="+naming.ServiceAccount,
@@ -77,23 +83,49 @@ func checkLeader(ctx context.Context, e *examination) error {
 	return nil
 }
 
-// watched returns the namespaces that the operator serves; none means all.
-func (e *examination) watched() []string {
+// values returns what the operator was given for a flag; the last one counts, or for
+// a list all of them.
+func (e *examination) values(flag string) []string {
 	if e.deployment == nil {
 		return nil
 	}
+	var out []string
 	for _, container := range e.deployment.Spec.Template.Spec.Containers {
 		for i, arg := range container.Args {
-			value, ok := strings.CutPrefix(arg, "--namespaces=")
-			if !ok && arg == "--namespaces" && i+1 < len(container.Args) {
+			value, ok := strings.CutPrefix(arg, flag+"=")
+			if !ok && arg == flag && i+1 < len(container.Args) {
 				value, ok = container.Args[i+1], true
 			}
 			if ok && value != "" {
-				return strings.Split(value, ",")
+				out = append(out, value)
 			}
 		}
 	}
-	return nil
+	return out
+}
+
+// watched returns the namespaces that the operator serves; none means all.
+func (e *examination) watched() []string {
+	var out []string
+	for _, value := range e.values("--namespaces") {
+		out = append(out, strings.Split(value, ",")...)
+	}
+	return out
+}
+
+// optional reports whether the operator does without the policies that Kubernetes
+// has since 1.36 only, as the templates of pods have the gate.
+func (e *examination) optional() bool {
+	values := e.values("--admission-policies")
+	return len(values) > 0 && values[len(values)-1] == "Optional"
+}
+
+// unlessOptional is the severity of something that the operator's flag allows for.
+func (e *examination) unlessOptional() severity {
+	if e.optional() {
+		return severityWarning
+	}
+	return severityError
 }
 
 // permission is one of those that the operator has in the namespaces it serves.

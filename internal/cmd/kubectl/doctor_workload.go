@@ -39,7 +39,9 @@ func (e *examination) examineSchema(schema *v1alpha1.DatabaseSchema) {
 	stalled, approval := conditionOf(schema, v1alpha1.ConditionStalled), conditionOf(schema, v1alpha1.ConditionApprovalRequired)
 	switch {
 	case !e.serves(schema.Namespace):
-		e.add(severityError, object, "the operator does not serve this namespace", "Add it to the operator's flag --namespaces, with config/namespaced/team in it.")
+		e.add(severityWarning, object, "the operator does not serve this namespace; another one may",
+			"Name that one's namespace with --operator-namespace. Where there is none, "+
+				"add this namespace to the operator's flag --namespaces, with config/namespaced/team in it.")
 	case ptr.Deref(schema.Status.ObservedGeneration, -1) < 0 && e.now().Sub(schema.CreationTimestamp.Time) > time.Minute:
 		e.add(severityError, object, "no operator has looked at it", "See what the checks of the operator say.")
 	case stalled.Status == metav1.ConditionTrue:
@@ -109,7 +111,8 @@ func (e *examination) examinePod(pod *corev1.Pod) {
 	case e.schema(pod.Namespace, name) == nil:
 		e.add(severityError, object, fmt.Sprintf("its label %s is %q, and there is no such DatabaseSchema", v1alpha1.LabelSchema, name), e.among(pod.Namespace))
 	case schedgate.Has(pod) && !e.serves(pod.Namespace):
-		e.add(severityError, object, "it waits in a namespace that the operator does not serve", "Add the namespace to the operator's flag --namespaces.")
+		e.add(severityWarning, object, "it waits in a namespace that the operator does not serve; another one may",
+			"Where there is no other one, add the namespace to the operator's flag --namespaces.")
 	case schedgate.Has(pod):
 		if _, err := requirement.Of(pod); err != nil {
 			e.add(severityError, object, "it waits for ever: "+err.Error(), "")

@@ -9,9 +9,12 @@ package kubectl
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,7 +53,7 @@ are those of kubectl.
 Exit codes: 0 done, 10 usage, 11 transient (try again later, or it took longer than
 --timeout), 12 permanent (a schema is Stalled, doctor has found an error, or the API
 server does not allow it), 13 refused by an admission policy or by you; verify ends
-with 15 when the database has drifted.`
+with 15 when the database has drifted, or is not where the status had it.`
 
 // NewCmd returns the group of commands, below another one.
 func NewCmd() *cobra.Command {
@@ -154,12 +157,36 @@ func explain(err error) error {
 		return exit.Usage(errors.New("no cluster is configured: set KUBECONFIG or --kubeconfig"))
 	case apimeta.IsNoMatchError(err):
 		return permanent(errors.New("the cluster has no resource databaseschemas.schemagate.dev: install schemagate there, or choose another cluster with --context"))
+	case isCertificate(err):
+		return permanent(err)
 	case apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err),
-		apierrors.IsConflict(err), apierrors.IsInternalError(err), utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err),
+		apierrors.IsConflict(err), apierrors.IsInternalError(err), isNetwork(err),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return transient(err)
 	}
 	return permanent(err)
+}
+
+// isCertificate reports whether one side does not accept the other's certificate.
+// Another try would say the same.
+func isCertificate(err error) bool {
+	if operation, ok := errors.AsType[*net.OpError](err); ok && (operation.Op == "remote error" || operation.Op == "local error") {
+		return true // These are the alerts of TLS, and no failures of the network.
+	}
+	return is[*tls.CertificateVerificationError](err) || is[x509.UnknownAuthorityError](err) || is[x509.HostnameError](err) ||
+		is[x509.CertificateInvalidError](err)
+}
+
+// isNetwork reports whether the API server was not reached, or was lost on the way.
+func isNetwork(err error) bool {
+	return is[*net.DNSError](err) || is[*net.OpError](err) || utilnet.IsTimeout(err) || utilnet.IsProbableEOF(err) ||
+		utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err)
+}
+
+// is reports whether an error is of a type, or wraps one.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 func permanent(err error) error { return &exit.Error{Code: result.ExitPermanent, Err: err} }

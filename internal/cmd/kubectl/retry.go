@@ -1,7 +1,10 @@
 package kubectl
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
@@ -15,7 +18,8 @@ func newRetryCmd(s *session) *cobra.Command {
 		Use:   "retry NAME",
 		Short: "Ask for another attempt after a failure",
 		Long: `Retry has a migration that has failed begin once more: one that is Stalled, after what
-it names was mended, and at once one that waits for its next attempt.`,
+it names was mended, and at once one that waits for its next attempt. Where the backup
+before a migration has failed, it has another one made.`,
 		Args:              exactArgs("schema"),
 		ValidArgsFunction: s.completeSchemas,
 		RunE:              s.run(c.do),
@@ -27,14 +31,11 @@ func (c *retryCmd) do(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch attempt := schema.Status.Attempt; attempt.State {
-	case v1alpha1.AttemptFailed, v1alpha1.AttemptRetrying, v1alpha1.AttemptLost:
-		printf(cmd.ErrOrStderr(), "Attempt %d ended as %s: %s\n", attempt.Number, orDash(attempt.Reason), orDash(attempt.Message))
-	case v1alpha1.AttemptPending, v1alpha1.AttemptSucceeded, v1alpha1.AttemptAbandoned:
-		return c.nothing(cmd, schema)
-	default:
+	failure := failureOf(schema)
+	if failure == "" {
 		return c.nothing(cmd, schema)
 	}
+	printf(cmd.ErrOrStderr(), "%s\n", failure)
 	if err := c.annotate(cmd.Context(), schema, v1alpha1.AnnotationRetry, c.mark()); err != nil {
 		return err
 	}
@@ -43,6 +44,20 @@ func (c *retryCmd) do(cmd *cobra.Command, args []string) error {
 		printf(cmd.ErrOrStderr(), "It begins when the schema is resumed: spec.suspend is true.\n")
 	}
 	return nil
+}
+
+// failureOf says what a retry is to do once more; empty where nothing has failed.
+func failureOf(schema *v1alpha1.DatabaseSchema) string {
+	// A backup is made before there is an attempt, and waits for the same annotation.
+	if c := conditionOf(schema, v1alpha1.ConditionStalled); c.Status == metav1.ConditionTrue && c.Reason == v1alpha1.ReasonBackupFailed {
+		return c.Reason + ": " + c.Message
+	}
+	switch attempt := schema.Status.Attempt; attempt.State {
+	case v1alpha1.AttemptFailed, v1alpha1.AttemptRetrying, v1alpha1.AttemptLost:
+		return fmt.Sprintf("Attempt %d ended as %s: %s", attempt.Number, orDash(attempt.Reason), orDash(attempt.Message))
+	case v1alpha1.AttemptPending, v1alpha1.AttemptSucceeded, v1alpha1.AttemptAbandoned:
+	}
+	return ""
 }
 
 func (c *retryCmd) nothing(cmd *cobra.Command, schema *v1alpha1.DatabaseSchema) error {

@@ -3,6 +3,7 @@ package kubectl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/bundle"
+	"github.com/schemagate/schemagate/internal/cmd/exit"
 	"github.com/schemagate/schemagate/internal/migrationjob"
 	"github.com/schemagate/schemagate/internal/naming"
 	"github.com/schemagate/schemagate/internal/plan"
@@ -39,8 +41,10 @@ type view struct {
 	jobs    []batchv1.Job
 	jobPods []corev1.Pod
 
-	// replaced are the owners of pods that are about to be replaced.
+	// replaced are the owners of pods that are about to be replaced; unsure says that
+	// there may be more of them, which may not be read.
 	replaced superseded.Owners
+	unsure   bool
 
 	now time.Time
 }
@@ -73,6 +77,9 @@ func (s *session) getSchema(ctx context.Context, name string) (*v1alpha1.Databas
 
 // schemas reads the named schema, or all of the namespace, or all there are.
 func (s *session) schemas(ctx context.Context, names []string, all bool) ([]v1alpha1.DatabaseSchema, error) {
+	if len(names) > 0 && all {
+		return nil, exit.Usage(errors.New("a schema cannot be read by its name across all namespaces: leave out the name, or name the namespace with -n in place of -A"))
+	}
 	if len(names) > 0 {
 		schema, err := s.getSchema(ctx, names[0])
 		if err != nil {
@@ -116,24 +123,25 @@ func (s *session) view(ctx context.Context, schema *v1alpha1.DatabaseSchema) (*v
 	v.jobPods = jobPods.Items
 	slices.SortFunc(v.pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(v.jobs, func(a, b batchv1.Job) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
-	v.replaced, err = s.replaced(ctx, schema, v.pods)
+	v.replaced, v.unsure, err = s.replaced(ctx, schema, v.pods)
 	return v, err
 }
 
 // replaced tells the owners of pods that are being replaced. Who may not read
 // them learns less, as a rollback is then not told from an upgrade.
-func (s *session) replaced(ctx context.Context, schema *v1alpha1.DatabaseSchema, pods []corev1.Pod) (superseded.Owners, error) {
+func (s *session) replaced(ctx context.Context, schema *v1alpha1.DatabaseSchema, pods []corev1.Pod) (owners superseded.Owners, unsure bool, err error) {
 	sets := &metav1.PartialObjectMetadataList{}
 	sets.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
-	err := s.client.List(ctx, sets, client.InNamespace(schema.Namespace), client.MatchingLabels{v1alpha1.LabelSchema: schema.Name})
+	err = s.client.List(ctx, sets, client.InNamespace(schema.Namespace), client.MatchingLabels{v1alpha1.LabelSchema: schema.Name})
 	if err != nil && !apierrors.IsForbidden(err) {
-		return nil, err
+		return nil, false, err
 	}
-	owners, err := superseded.Find(ctx, s.client, sets.Items, pods)
+	unsure = err != nil
+	owners, err = superseded.Find(ctx, s.client, sets.Items, pods)
 	if apierrors.IsForbidden(err) {
-		err = nil
+		unsure, err = true, nil
 	}
-	return owners, err
+	return owners, unsure, err
 }
 
 // job returns the Job of the attempt that the status has, and its newest pod.
@@ -187,13 +195,18 @@ func observed(schema *v1alpha1.DatabaseSchema) bool {
 	return schema.Status.ObservedGeneration != nil && *schema.Status.ObservedGeneration == schema.Generation
 }
 
+// resolve returns the revision that a pod needs, and what tells it.
+func (v *view) resolve(pod *corev1.Pod) (version int, need requirement.Requirement, err error) {
+	if need, err = requirement.Of(pod); err != nil {
+		return 0, need, err
+	}
+	version, err = need.Resolve(v.bundle, explicitTarget(v.schema), plan.Overlay(v.schema.Spec)...)
+	return version, need, err
+}
+
 // needOf says which revision a pod needs; empty where that cannot be told.
 func (v *view) needOf(pod *corev1.Pod) string {
-	need, err := requirement.Of(pod)
-	if err != nil {
-		return ""
-	}
-	version, err := need.Resolve(v.bundle, explicitTarget(v.schema), plan.Overlay(v.schema.Spec)...)
+	version, need, err := v.resolve(pod)
 	switch {
 	case err != nil:
 		return ""

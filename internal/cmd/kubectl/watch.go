@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,11 +16,13 @@ import (
 	"golang.org/x/term"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/schemagate/schemagate/api/v1alpha1"
 	"github.com/schemagate/schemagate/internal/cmd/exit"
 	"github.com/schemagate/schemagate/internal/migrate/result"
 	"github.com/schemagate/schemagate/internal/migrationjob"
+	"github.com/schemagate/schemagate/internal/plan"
 )
 
 type watchCmd struct {
@@ -36,7 +39,9 @@ func newWatchCmd(s *session) *cobra.Command {
 they are applied, the rows of a heavy step, and which pods wait. On a terminal it
 draws a bar; elsewhere it writes a line for whatever happens. It ends with 0 when the
 schema is Ready, with 12 when it is Stalled, and with 11 after --timeout. A plan that
-waits for an approval is waited for, too.`,
+waits for an approval is waited for, too. So is the operator, until it has seen what
+was changed or asked for before, and the pods that wait; pods that nobody has created
+yet it cannot know of.`,
 		Args:              exactArgs("schema"),
 		ValidArgsFunction: s.completeSchemas,
 		RunE:              s.run(c.do),
@@ -78,6 +83,10 @@ type watcher struct {
 	last, pods string // what the last lines said
 	stalled    bool
 
+	// state is that which would end the watch if it stayed, and since when it is.
+	state string
+	since time.Time
+
 	// past is the attempt that was over when the watch began.
 	past *int64
 
@@ -109,10 +118,10 @@ func (w *watcher) look(ctx context.Context) (bool, error) {
 	if pod != nil && hasStarted(pod) && attempt.Number != *w.past {
 		w.follow(pod)
 	}
-	w.tell(v)
+	old := w.outdated(v)
+	w.tell(v, old)
 	stalled := v.condition(v1alpha1.ConditionStalled).Status == metav1.ConditionTrue
-	over := observed(schema) && (stalled || v.condition(v1alpha1.ConditionReady).Status == metav1.ConditionTrue)
-	if over {
+	if !old && (stalled || v.condition(v1alpha1.ConditionReady).Status == metav1.ConditionTrue) {
 		w.stalled = stalled
 		return true, nil
 	}
@@ -122,11 +131,79 @@ func (w *watcher) look(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// outdated reports whether the conditions are still those of before the last change:
+// of the spec, of an annotation, or of the pods.
+func (w *watcher) outdated(v *view) bool {
+	stalled, attempt := v.condition(v1alpha1.ConditionStalled), v.schema.Status.Attempt
+	switch {
+	case !observed(v.schema):
+		return true
+	case stalled.Status == metav1.ConditionTrue && attempt.State == v1alpha1.AttemptFailed && attempt.Reason == stalled.Reason:
+		return unanswered(v.schema)
+	case stalled.Status == metav1.ConditionTrue:
+		// A backup is begun at once, and what it is asked for by is answered only after
+		// it. To anything else that stalls, no annotation is the answer.
+		return unanswered(v.schema) && !w.stays(stalled.Message)
+	case v.condition(v1alpha1.ConditionReady).Status == metav1.ConditionTrue:
+		return unanswered(v.schema) || v.unseen() && !w.unmoved(v)
+	}
+	return false
+}
+
+// unmoved reports whether the operator has counted the pods that wait and stays with
+// what it says: one of another version does not know what this program does.
+func (w *watcher) unmoved(v *view) bool {
+	waiting, _ := v.gated()
+	if int(ptr.Deref(v.schema.Status.WaitingPods, 0)) != len(waiting) {
+		w.state = ""
+		return false
+	}
+	return w.stays(v.waitText(waiting))
+}
+
+// stays reports whether something was so for longer than an operator takes that runs.
+func (w *watcher) stays(state string) bool {
+	if state != w.state {
+		w.state, w.since = state, w.now()
+	}
+	return w.now().Sub(w.since) >= reactionTime
+}
+
+// reactionTime is how long an operator takes at most to begin with something. Another
+// replica takes over in half of it.
+const reactionTime = 10 * time.Second
+
+// maxMark is how long the value of an annotation may be for the status to have it as
+// it is. It has a digest of a longer one, which nobody sets who watches.
+const maxMark = 128
+
+// unanswered reports whether somebody asks for another attempt, or for a look, and the
+// operator has not begun with it.
+func unanswered(schema *v1alpha1.DatabaseSchema) bool {
+	asked := func(annotation, last string) bool {
+		value := schema.Annotations[annotation]
+		return value != "" && value != last && len(value) <= maxMark
+	}
+	return asked(v1alpha1.AnnotationRetry, schema.Status.LastHandledRetry) || asked(v1alpha1.AnnotationVerify, schema.Status.LastHandledVerify)
+}
+
+// unseen reports whether a pod waits that the status does not serve and that would
+// change what the operator says: it has not seen that pod. Pods that are replaced, and
+// those of a release that is not the target, may wait for as long as they like.
+func (v *view) unseen() bool {
+	serves := v.schema.Status.Serves
+	waiting, _ := v.gated()
+	return !v.unsure && slices.ContainsFunc(waiting, func(pod corev1.Pod) bool {
+		version, _, err := v.resolve(&pod)
+		return err == nil && !v.replaced.Has(&pod) && (version < int(serves.From) || version > int(serves.To))
+	}) && v.decide("").Verdict != plan.Ready
+}
+
 // tell writes what has changed since it was told last.
-func (w *watcher) tell(v *view) {
+func (w *watcher) tell(v *view, old bool) {
 	ready := v.condition(v1alpha1.ConditionReady)
 	text := strings.TrimSuffix(ready.Reason+": "+ready.Message, ": ")
-	if !observed(v.schema) {
+	if old {
 		text = "waits for the operator to see the last change"
 	}
 	if text != w.last {
