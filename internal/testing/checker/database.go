@@ -53,7 +53,7 @@ func (j *judge) fence(versions []version, c commit, pods []judged) {
 
 // start judges that the container of a pod was started.
 func (j *judge) start(versions []version, commits []commit, p judged, at time.Time) {
-	if p.need == 0 || p.open || p.initial && at.Before(j.begin) || disabled(versions, at) {
+	if p.need == 0 || p.open || p.initial && at.Before(j.begin) || disabled(versions, at) || j.outlived(versions, commits, p, at) {
 		return
 	}
 	var found []string
@@ -92,6 +92,14 @@ func (j *judge) rolls(versions []version, c commit) bool {
 	return c.to > c.from && slices.ContainsFunc(around(versions, c.at), func(v version) bool {
 		return !v.gone && v.schema.Spec.Rollout.Strategy == v1alpha1.StrategyRolling &&
 			(!breaking || v.schema.Annotations[v1alpha1.AnnotationApprove] != "")
+	})
+}
+
+// outlived reports whether a pod ran on when its service ended, because somebody had
+// asked for that: where it breaks, its container is started again and again.
+func (j *judge) outlived(versions []version, commits []commit, p judged, at time.Time) bool {
+	return slices.ContainsFunc(commits, func(c commit) bool {
+		return !c.at.After(at.Add(granularity)) && p.startedBefore(c.at) && len(j.bundle.Fencing(c.from, max(c.from, c.to))) > 0 && j.rolls(versions, c)
 	})
 }
 

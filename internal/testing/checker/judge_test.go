@@ -368,7 +368,11 @@ func TestStart(t *testing.T) {
 		"let in with the gate off":       {versions: []version{disarmed(10, 0), held(15, 2)}, pod: old().startedAt(30)},
 		"started with the gate off":      {versions: []version{open(10, 0, 63, 66), disarmed(15, 20), held(16, 35)}, pod: old().startedAt(30)},
 		"the gate off until just before": {versions: []version{open(10, 0, 63, 66), disarmed(15, 20), held(16, 29.5)}, pod: old().startedAt(30)},
-		"the gate off at another time":   {versions: []version{open(10, 0, 63, 66), disarmed(15, 20), held(16, 25)}, pod: old().startedAt(30), wrong: "at revision 73"},
+		// The commit goes from 66 to 73, which is quiesce.
+		"ran on by Rolling":            {versions: []version{rolling(10, 0, "")}, pod: old().startedAt(5).startedAt(22)},
+		"first started after Rolling":  {versions: []version{rolling(10, 0, "")}, pod: old().startedAt(22), wrong: "00:00:22.000Z"},
+		"Rolling at another time":      {versions: []version{open(10, 0, 63, 66), rolling(15, 25, "")}, pod: old().startedAt(5).startedAt(28), wrong: "00:00:28.000Z"},
+		"the gate off at another time": {versions: []version{open(10, 0, 63, 66), disarmed(15, 20), held(16, 25)}, pod: old().startedAt(30), wrong: "at revision 73"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
