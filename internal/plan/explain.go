@@ -41,7 +41,7 @@ var advice = map[result.Reason]string{
 	result.ReasonAheadOfBundle:          "The database is at a revision that this version of schemagate does not know. Install a newer one.",
 	result.ReasonDirty:                  "Another tool left its dirty mark in the database. Repair the database, then clear the mark.",
 	result.ReasonVersionChangedByOthers: "The application or another tool has changed the version that is recorded in the database. Set ENABLE_DB_MIGRATIONS=false in the application.",
-	result.ReasonUnknownDatabase:        "The database is not empty, and not one of this application. Point spec.database at another one, or empty it.",
+	result.ReasonUnknownDatabase:        "The database is none that is known of this application, and was not changed. Point spec.database at the right one, with spec.database.schema if the tables are not in public.",
 	result.ReasonCatalogDiffers:         "The database is not what its recorded revision promises: tables or columns differ.",
 	result.ReasonOwnObject:              "A view, an index, a trigger or a column that is not the application's does not survive a revision. Change or drop it, then ask for another attempt.",
 	result.ReasonForeignKeys:            "A revision left references to rows that do not exist; it was rolled back.",
