@@ -83,6 +83,9 @@ func (d *decider) intruders() []Eviction {
 	if a.StartTime == nil || !d.drained() || !d.wasHeld() {
 		return nil
 	}
+	if !d.hold && d.interval().From == 0 {
+		return nil // It is not known any more what they would be wrong for.
+	}
 	return d.evictable(func(pod Pod) bool {
 		return pod.Created.Before(d.decided()) || d.letIn(pod) || !d.hold && !pod.Admitted
 	})

@@ -114,6 +114,27 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestNobodyIsEndedForWhatIsNotKnown: pods that were let in after a fencing migration
+// stay when it is not known any more where the database is.
+func TestNobodyIsEndedForWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]func(*course){
+		"an older schema was there":   func(c *course) { c.Elder = "older"; c.turn(); c.Elder = "" },
+		"another database":            func(c *course) { c.Source = "other" },
+		"an operator that knows less": func(c *course) { c.Schema.Status.AppliedRevision.Version = 80 },
+	} {
+		c := given().destroy().applied(62).gated("v0.10.0").prepared().runs().ends(done(62, 66)).turn().turn()
+		c.gated().running("v0.10.0").with(func(c *course) {
+			c.Pods[0].Created, c.Pods[0].Admitted = c.Now, true
+			c.PodsLeft = 1 // So that no other attempt begins.
+		})
+		forget(c)
+		if c.turn(); c.evicted() != "" {
+			t.Errorf("%s: %q are deleted: %s", name, c.evicted(), c.last.Message)
+		}
+	}
+}
+
 // TestRollingEndsNobody: with the strategy Rolling, older pods that came while the
 // database was migrated stay, too.
 func TestRollingEndsNobody(t *testing.T) {
