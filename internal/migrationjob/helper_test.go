@@ -50,6 +50,9 @@ func TestImageCheck(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the pod (-want +got):\n%s", diff)
 	}
+	if limit := job.Spec.ActiveDeadlineSeconds; limit == nil || *limit <= 0 {
+		t.Error("a check that nobody waits for goes on for ever")
+	}
 	container := pod.Spec.Containers[0]
 	if len(pod.Spec.Containers) != 1 || container.Image != image || container.ImagePullPolicy != corev1.PullNever || len(container.Env) > 0 {
 		t.Errorf("the containers are %+v", pod.Spec.Containers)

@@ -237,14 +237,15 @@ func digest(parts ...string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// maxHandled is how long a value of an annotation may be to be kept as it is.
-const maxHandled = 128
+// MaxHandled is how long the value of an annotation may be, in bytes, for the status
+// to have it as it is; of a longer one it has a digest.
+const MaxHandled = 128
 
 // handled returns how the status remembers the value of an annotation; nothing
 // when there is no such annotation.
 func (d *decider) handled(annotation string) string {
 	value := d.Schema.Annotations[annotation]
-	if len(value) > maxHandled {
+	if len(value) > MaxHandled {
 		return digest(value)
 	}
 	return value

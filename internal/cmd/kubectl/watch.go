@@ -173,16 +173,13 @@ func (w *watcher) stays(state string) bool {
 // replica takes over in half of it.
 const reactionTime = 10 * time.Second
 
-// maxMark is how long the value of an annotation may be for the status to have it as
-// it is. It has a digest of a longer one, which nobody sets who watches.
-const maxMark = 128
-
 // unanswered reports whether somebody asks for another attempt, or for a look, and the
-// operator has not begun with it.
+// operator has not begun with it. Values of which the status has a digest only count
+// as answered: nobody sets one who watches.
 func unanswered(schema *v1alpha1.DatabaseSchema) bool {
 	asked := func(annotation, last string) bool {
 		value := schema.Annotations[annotation]
-		return value != "" && value != last && len(value) <= maxMark
+		return value != "" && value != last && len(value) <= plan.MaxHandled
 	}
 	return asked(v1alpha1.AnnotationRetry, schema.Status.LastHandledRetry) || asked(v1alpha1.AnnotationVerify, schema.Status.LastHandledVerify)
 }
